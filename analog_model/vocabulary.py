@@ -1,0 +1,158 @@
+"""Names of every dimension, variable, attribute and unit that a file may carry.
+
+A name is spelt here once; everything else imports it. The table `VARIABLES` is the
+schema `analog-model/measurement/1` in data form: `dataset.schema` checks files against
+it, `tensors` labels results from it, axis labels of figures come from it.
+
+Nomenclature: j counts word lines, i bit lines; I_ji [A] is the current of cell (j, i)
+when only its own word line is high; t_j [s] the pulse width on word line j; Q_i [C] the
+charge collected by bit line i.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+MEASUREMENT_SCHEMA = "analog-model/measurement/1"
+LAYOUT_SCHEMA = "analog-model/layout/1"
+
+# Dimensions, in the axis order every labelled array keeps: (..., time_slot, word_line, bit_line).
+PATTERN = "pattern"
+TIME_SLOT = "time_slot"
+WORD_LINE = "word_line"
+BIT_LINE = "bit_line"
+WEIGHT_SET = "weight_set"
+OFFSET = "offset"
+LAYOUT_CLASS_NAME = "layout_class_name"
+
+# Variables of a measurement.
+PULSE_WIDTH = "pulse_width"
+CHARGE = "charge"
+CELL_CURRENT = "cell_current"
+TARGET_CURRENT = "target_current"
+LAYOUT_CLASS = "layout_class"
+SEGMENTS_TO_SENSE = "segments_to_sense"
+KIND = "kind"
+SPLIT = "split"
+WEIGHT_SET_OF_PATTERN = "weight_set_of_pattern"
+
+# Variables of a layout map.
+COUPLING = "coupling"
+COUPLING_CAPACITANCE = "coupling_capacitance"
+X_POSITION = "x_position"
+Y_POSITION = "y_position"
+
+# Variables of a simulation.
+PULSE_START = "pulse_start"
+ACTIVATION_PATTERN = "activation_pattern"
+SLOT_START = "slot_start"
+SLOT_DURATION = "slot_duration"
+CURRENT_SHIFT = "current_shift"
+DROP = "drop"
+
+KINDS = ("single", "all_on", "leave_one_out", "pair", "random", "mixed", "sparse", "binary")
+CALIBRATION = "calibration"
+TEST = "test"
+SPLITS = (CALIBRATION, TEST)
+
+# How the pulses of one operation sit relative to each other.
+ALIGNMENTS = ("leading", "trailing", "centred", "staggered")
+
+# Each effect switches off to the exact identity.
+EFFECTS = ("crosstalk", "wire", "lumped", "droop", "dead_time", "input_bits", "readout")
+
+
+@dataclass(frozen=True)
+class VariableSpec:
+    """What the schema says of one variable.
+
+    `unit` is the SI unit as written in the file's `units` attribute; None marks a label
+    or a count that carries none. `lower` is the smallest value allowed, inclusive.
+    """
+
+    name: str
+    dims: tuple[str, ...]
+    unit: str | None
+    long_name: str
+    required: bool = False
+    lower: float | None = None
+    coordinate: bool = False
+    allowed: tuple[str, ...] | None = None
+
+
+VARIABLES: dict[str, VariableSpec] = {
+    spec.name: spec
+    for spec in (
+        VariableSpec(
+            PULSE_WIDTH,
+            (PATTERN, WORD_LINE),
+            "s",
+            "word-line pulse width",
+            required=True,
+            lower=0.0,
+        ),
+        VariableSpec(CHARGE, (PATTERN, BIT_LINE), "C", "bit-line charge", required=True),
+        VariableSpec(
+            CELL_CURRENT,
+            (WEIGHT_SET, WORD_LINE, BIT_LINE),
+            "A",
+            "static cell current, only its own word line high",
+        ),
+        VariableSpec(
+            TARGET_CURRENT,
+            (WEIGHT_SET, WORD_LINE, BIT_LINE),
+            "A",
+            "current that programming aimed at",
+        ),
+        VariableSpec(
+            LAYOUT_CLASS,
+            (WORD_LINE, BIT_LINE),
+            None,
+            "cells with the same physical neighbourhood",
+            lower=0.0,
+        ),
+        VariableSpec(
+            SEGMENTS_TO_SENSE,
+            (WORD_LINE,),
+            "1",
+            "bit-line pitches from cell to sense end",
+            lower=0.0,
+        ),
+        VariableSpec(KIND, (PATTERN,), None, "kind of pattern", coordinate=True, allowed=KINDS),
+        VariableSpec(
+            SPLIT,
+            (PATTERN,),
+            None,
+            "calibration or test; test is for judging only",
+            coordinate=True,
+            allowed=SPLITS,
+        ),
+        VariableSpec(
+            WEIGHT_SET_OF_PATTERN,
+            (PATTERN,),
+            None,
+            "programmed weights on the chip during the pattern",
+            lower=0.0,
+            coordinate=True,
+        ),
+    )
+}
+
+# Attributes of a measurement: name -> (unit or None, what it says).
+ATTRIBUTES: dict[str, tuple[str | None, str]] = {
+    "schema": (None, "the schema and its version"),
+    "chip": (None, "the chip's name"),
+    "source": (None, "what made the numbers: instrument, or circuit simulator and version"),
+    "v_word_line": ("V", "word-line voltage while a pulse is high"),
+    "v_bit_line": ("V", "nominal bit-line voltage"),
+    "pulse_lsb": ("s", "width of one input code"),
+    "pulse_edge": ("s", "rise and fall time of a pulse"),
+    "bits": (None, "bits of the input code"),
+    "temperature_celsius": ("degC", "chip temperature"),
+    "alignment": (None, "how the pulses of one operation are aligned"),
+    "noise": (None, "read noise of the charge, as far as known"),
+    "title": (None, "one line saying what the file holds"),
+    "history": (None, "what was done to the file, one line a step"),
+    "references": (None, "publication or document that describes the data"),
+    "licence": (None, "terms under which the data may be used"),
+}

@@ -12,6 +12,7 @@ charge collected by bit line i.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 MEASUREMENT_SCHEMA = "analog-model/measurement/1"
 LAYOUT_SCHEMA = "analog-model/layout/1"
@@ -67,7 +68,8 @@ class VariableSpec:
     """What the schema says of one variable.
 
     `unit` is the SI unit as written in the file's `units` attribute; None marks a label
-    or a count that carries none. `lower` is the smallest value allowed, inclusive.
+    or a count that carries none. `lower` is the smallest value allowed, inclusive. `holds`
+    is the sort of value; `alternative_dims` a second shape that the variable may have.
     """
 
     name: str
@@ -78,6 +80,8 @@ class VariableSpec:
     lower: float | None = None
     coordinate: bool = False
     allowed: tuple[str, ...] | None = None
+    holds: Literal["real", "integer", "text"] = "real"
+    alternative_dims: tuple[str, ...] | None = None
 
 
 VARIABLES: dict[str, VariableSpec] = {
@@ -110,6 +114,7 @@ VARIABLES: dict[str, VariableSpec] = {
             None,
             "cells with the same physical neighbourhood",
             lower=0.0,
+            holds="integer",
         ),
         VariableSpec(
             SEGMENTS_TO_SENSE,
@@ -118,7 +123,15 @@ VARIABLES: dict[str, VariableSpec] = {
             "bit-line pitches from cell to sense end",
             lower=0.0,
         ),
-        VariableSpec(KIND, (PATTERN,), None, "kind of pattern", coordinate=True, allowed=KINDS),
+        VariableSpec(
+            KIND,
+            (PATTERN,),
+            None,
+            "kind of pattern",
+            coordinate=True,
+            allowed=KINDS,
+            holds="text",
+        ),
         VariableSpec(
             SPLIT,
             (PATTERN,),
@@ -126,6 +139,7 @@ VARIABLES: dict[str, VariableSpec] = {
             "calibration or test; test is for judging only",
             coordinate=True,
             allowed=SPLITS,
+            holds="text",
         ),
         VariableSpec(
             WEIGHT_SET_OF_PATTERN,
@@ -134,6 +148,7 @@ VARIABLES: dict[str, VariableSpec] = {
             "programmed weights on the chip during the pattern",
             lower=0.0,
             coordinate=True,
+            holds="integer",
         ),
     )
 }
@@ -151,6 +166,67 @@ ATTRIBUTES: dict[str, tuple[str | None, str]] = {
     "temperature_celsius": ("degC", "chip temperature"),
     "alignment": (None, "how the pulses of one operation are aligned"),
     "noise": (None, "read noise of the charge, as far as known"),
+    "title": (None, "one line saying what the file holds"),
+    "history": (None, "what was done to the file, one line a step"),
+    "references": (None, "publication or document that describes the data"),
+    "licence": (None, "terms under which the data may be used"),
+}
+
+# The schema `analog-model/layout/1` in data form.
+LAYOUT_VARIABLES: dict[str, VariableSpec] = {
+    spec.name: spec
+    for spec in (
+        VariableSpec(
+            LAYOUT_CLASS,
+            (WORD_LINE, BIT_LINE),
+            None,
+            "cells with the same physical neighbourhood",
+            required=True,
+            lower=0.0,
+            holds="integer",
+        ),
+        VariableSpec(
+            LAYOUT_CLASS_NAME,
+            (LAYOUT_CLASS_NAME,),
+            None,
+            "name of the layout class",
+            required=True,
+            coordinate=True,
+            holds="text",
+        ),
+        VariableSpec(
+            OFFSET,
+            (OFFSET,),
+            None,
+            "word lines from the cell to its neighbour",
+            coordinate=True,
+            holds="integer",
+        ),
+        VariableSpec(
+            COUPLING,
+            (LAYOUT_CLASS_NAME, OFFSET),
+            "1",
+            "neighbour's lift of the floating gate, in nU_T",
+            alternative_dims=(OFFSET, WORD_LINE, BIT_LINE),
+        ),
+        VariableSpec(
+            COUPLING_CAPACITANCE,
+            (LAYOUT_CLASS_NAME, OFFSET),
+            "F",
+            "capacitance from the neighbour's word line to the floating gate",
+            alternative_dims=(OFFSET, WORD_LINE, BIT_LINE),
+        ),
+        VariableSpec(X_POSITION, (WORD_LINE, BIT_LINE), "m", "position along the word line"),
+        VariableSpec(Y_POSITION, (WORD_LINE, BIT_LINE), "m", "position along the bit line"),
+    )
+}
+
+# Attributes of a layout map: name -> (unit or None, what it says).
+LAYOUT_ATTRIBUTES: dict[str, tuple[str | None, str]] = {
+    "schema": (None, "the schema and its version"),
+    "layout": (None, "the layout's name"),
+    "source": (None, "what made the numbers: extraction tool and version, or a layout rule"),
+    "cell_pitch": ("m", "distance between neighbouring cells of a bit line"),
     "title": (None, "one line saying what the file holds"),
     "history": (None, "what was done to the file, one line a step"),
     "references": (None, "publication or document that describes the data"),

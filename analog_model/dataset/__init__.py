@@ -1,0 +1,1 @@
+"""Measurements of a chip as labelled arrays on disk."""

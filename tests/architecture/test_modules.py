@@ -1,0 +1,119 @@
+"""House rules that a parser can check: size, names, docstrings, what may never appear."""
+
+from __future__ import annotations
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+SOURCES = sorted(
+    path.relative_to(ROOT)
+    for package in ("analog_model", "dashboard")
+    for path in (ROOT / package).rglob("*.py")
+)
+NOTEBOOKS = sorted(path.relative_to(ROOT) for path in (ROOT / "notebooks").glob("*.ipynb"))
+MOST_LINES_OF_A_MODULE = 400
+MOST_LINES_OF_A_FUNCTION = 60
+VAGUE = {"utils", "util", "helpers", "helper", "manager", "managers", "common", "misc", "core"}
+UNSAFE_CALLS = {
+    "eval",
+    "exec",
+    "pickle.load",
+    "pickle.loads",
+    "torch.load",
+    "yaml.unsafe_load",
+    "yaml.full_load",
+}
+
+
+def parsed(source: Path) -> ast.Module:
+    return ast.parse((ROOT / source).read_text(encoding="utf-8"))
+
+
+def first_sentence(docstring: str) -> str:
+    paragraph = " ".join(docstring.strip().split("\n\n")[0].split())
+    return paragraph.split(". ")[0]
+
+
+def functions(tree: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node
+
+
+def test_sources_are_found() -> None:
+    assert Path("analog_model/vocabulary.py") in SOURCES
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_a_module_owns_one_noun(source: Path) -> None:
+    docstring = ast.get_docstring(parsed(source))
+    assert docstring, f"{source} has no docstring"
+    sentence = first_sentence(docstring)
+    assert " and " not in sentence, f"{source} owns more than one noun: {sentence!r}"
+    assert not VAGUE & {part.removesuffix(".py") for part in source.parts}
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_modules_and_functions_stay_short(source: Path) -> None:
+    lines = len((ROOT / source).read_text(encoding="utf-8").splitlines())
+    assert lines <= MOST_LINES_OF_A_MODULE, f"{source} has {lines} lines"
+    long = {
+        node.name: length
+        for node in functions(parsed(source))
+        if (length := (node.end_lineno or node.lineno) - node.lineno + 1)
+        >= MOST_LINES_OF_A_FUNCTION
+    }
+    assert not long, f"{source}: {long}"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_nothing_from_a_file_is_executed(source: Path) -> None:
+    called = {
+        ast.unparse(node.func) for node in ast.walk(parsed(source)) if isinstance(node, ast.Call)
+    }
+    assert not called & UNSAFE_CALLS, source
+    pickling = {
+        keyword.arg
+        for node in ast.walk(parsed(source))
+        if isinstance(node, ast.Call)
+        for keyword in node.keywords
+        if keyword.arg == "allow_pickle" and ast.unparse(keyword.value) != "False"
+    }
+    assert not pickling, source
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=str)
+def test_options_are_named_in_full(source: Path) -> None:
+    """A public function takes no **options, so a misspelt one cannot pass unseen.
+
+    `replace` is the exception: its options are the fields of the object, each validated.
+    """
+    forwarding = [
+        node.name
+        for node in functions(parsed(source))
+        if node.args.kwarg is not None and not node.name.startswith("_") and node.name != "replace"
+    ]
+    assert not forwarding, f"{source}: {forwarding}"
+
+
+@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=str)
+def test_notebooks_are_committed_without_output(notebook: Path) -> None:
+    cells = json.loads((ROOT / notebook).read_text(encoding="utf-8"))["cells"]
+    kept = [index for index, cell in enumerate(cells) if cell.get("outputs")]
+    assert not kept, f"{notebook}: cells {kept} carry output; jupyter nbconvert --clear-output"
+
+
+@pytest.mark.parametrize(
+    ("docstring", "sentence"),
+    [
+        ("Charge of a bit line. And more.", "Charge of a bit line"),
+        ("Charge\nand time.\n\nMore.", "Charge and time."),
+    ],
+)
+def test_the_first_sentence_is_read_across_lines(docstring: str, sentence: str) -> None:
+    assert first_sentence(docstring) == sentence

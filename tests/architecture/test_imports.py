@@ -46,7 +46,7 @@ def test_contracts_hold() -> None:
         ("vocabulary.py", "import analog_model.dataset.io", "point downward"),
         ("physics/__init__.py", "import xarray", "labelled arrays"),
         ("dataset/io.py", "from dashboard import app", "imports the dashboard"),
-        ("simulate.py", "def late():\n    import holoviews", "Plots are drawn"),
+        ("simulation.py", "def late():\n    import holoviews", "Plots are drawn"),
         ("brand_new.py", "", "point downward"),
     ],
 )

@@ -62,8 +62,10 @@ def installed(distribution: Distribution, tmp_path_factory: pytest.TempPathFacto
     bin_folder = home / ("Scripts" if os.name == "nt" else "bin")
     python = bin_folder / Path(sys.executable).name
     subprocess.run(
-        [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet"]
-        + ["--no-deps", "--no-index", str(distribution.wheel)],
+        [
+            *(sys.executable, "-m", "pip", "--python", str(python)),
+            *("install", "--quiet", "--no-deps", "--no-index", str(distribution.wheel)),
+        ],
         check=True,
         timeout=300,
     )
@@ -73,9 +75,7 @@ def installed(distribution: Distribution, tmp_path_factory: pytest.TempPathFacto
     return bin_folder
 
 
-def run_away_from_the_checkout(
-    command: list[str], cwd: Path
-) -> subprocess.CompletedProcess[str]:
+def run_away_from_the_checkout(command: list[str], cwd: Path) -> subprocess.CompletedProcess[str]:
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     return subprocess.run(
         command, cwd=cwd, env=environment, capture_output=True, text=True, check=True, timeout=300

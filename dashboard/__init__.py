@@ -1,0 +1,28 @@
+"""Browser application of analog-model."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dashboard.app import create_app, serve
+    from dashboard.state import State
+    from dashboard.views.crosstalk import CrosstalkView
+    from dashboard.views.error import ErrorView
+
+__all__ = ["CrosstalkView", "ErrorView", "State", "create_app", "serve"]
+
+_HOME = {
+    "CrosstalkView": "dashboard.views.crosstalk",
+    "ErrorView": "dashboard.views.error",
+    "State": "dashboard.state",
+    "create_app": "dashboard.app",
+    "serve": "dashboard.app",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

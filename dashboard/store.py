@@ -1,0 +1,129 @@
+"""Uploaded measurements, kept by the hash of their content.
+
+A file is stored only after it was read as a measurement, always as NetCDF, in a folder of
+the server process that goes away with it. Names on disk come from the hash alone, never
+from the user. Number and size are capped; the oldest upload leaves first.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+import threading
+from functools import lru_cache
+from pathlib import Path
+
+import xarray as xr
+
+import analog_model as am
+from analog_model.errors import DataError
+
+MAX_UPLOAD_BYTES = 64 * 2**20
+MAX_STORED_BYTES = 512 * 2**20
+MAX_STORED_FILES = 64
+ID_LENGTH = 16
+_ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
+_NETCDF_MAGIC = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
+
+
+class UploadStore:
+    """Measurements by content hash in one folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        max_upload_bytes: int = MAX_UPLOAD_BYTES,
+        max_stored_bytes: int = MAX_STORED_BYTES,
+        max_stored_files: int = MAX_STORED_FILES,
+    ) -> None:
+        self.folder = folder
+        self.max_upload_bytes = max_upload_bytes
+        self.max_stored_bytes = max_stored_bytes
+        self.max_stored_files = max_stored_files
+        self._lock = threading.Lock()
+
+    def put(
+        self,
+        content: bytes,
+        *,
+        pulse_width_unit: str | None = None,
+        charge_unit: str | None = None,
+    ) -> str:
+        """Check an upload, keep it and return its id.
+
+        Raises `DataError` for a file that is too large or is no measurement; nothing is
+        kept then.
+        """
+        if len(content) > self.max_upload_bytes:
+            raise DataError(
+                "upload",
+                expected=f"at most {megabytes(self.max_upload_bytes)}",
+                got=megabytes(len(content)),
+                advice="Split the patterns over several files, or drop those you do not need.",
+            )
+        units = f"{pulse_width_unit}|{charge_unit}".encode()
+        upload_id = hashlib.sha256(units + b"\n" + content).hexdigest()[:ID_LENGTH]
+        with self._lock:
+            if not self._path(upload_id).exists():
+                self._keep(upload_id, content, pulse_width_unit, charge_unit)
+                self._evict(spare=upload_id)
+        return upload_id
+
+    def open(self, upload_id: str) -> xr.Dataset:
+        """The measurement of an upload; `DataError` where the server has none of that id."""
+        if not _ID.fullmatch(upload_id) or not self._path(upload_id).exists():
+            raise DataError(
+                "upload in the link",
+                expected="a file that this server still has",
+                got=f"{upload_id[:40]!r}",
+                advice="Upload the file again: servers keep uploads only while they run.",
+            )
+        return am.open_measurement(self._path(upload_id))
+
+    def _path(self, upload_id: str) -> Path:
+        return self.folder / f"{upload_id}.nc"
+
+    def _keep(
+        self,
+        upload_id: str,
+        content: bytes,
+        pulse_width_unit: str | None,
+        charge_unit: str | None,
+    ) -> None:
+        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
+            suffix = ".nc" if content.startswith(_NETCDF_MAGIC) else ".csv"
+            path = Path(scratch) / f"upload{suffix}"
+            path.write_bytes(content)
+            measurement = am.import_measurement(
+                path, pulse_width_unit=pulse_width_unit, charge_unit=charge_unit
+            )
+        am.save_measurement(measurement, self._path(upload_id))
+
+    def _evict(self, spare: str) -> None:
+        files = sorted(self.folder.glob("*.nc"), key=lambda path: path.stat().st_mtime)
+        sizes = {path: path.stat().st_size for path in files}
+        for path in files:
+            fits = sum(sizes.values()) <= self.max_stored_bytes
+            if fits and len(sizes) <= self.max_stored_files:
+                return
+            if path != self._path(spare):
+                del sizes[path]
+                path.unlink()
+
+
+def megabytes(n_bytes: int) -> str:
+    """A size for people."""
+    return f"{n_bytes / 2**20:.1f} MiB"
+
+
+@lru_cache(maxsize=1)
+def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(prefix="analog-model-uploads-")
+
+
+@lru_cache(maxsize=1)
+def upload_store() -> UploadStore:
+    """The store of this process; its folder is removed when the process ends."""
+    return UploadStore(Path(_scratch_folder().name))

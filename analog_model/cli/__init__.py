@@ -1,0 +1,42 @@
+"""Command line of the package: `analog-model`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from analog_model.cli.dashboard import dashboard
+from analog_model.cli.failures import Commands
+from analog_model.cli.info import info
+from analog_model.version import __version__
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="analog-model",
+    cls=Commands,
+    help="A measured analog chip, its model, its errors.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command()(info)
+app.command()(dashboard)
+
+
+def _print_version(wanted: bool) -> None:  # noqa: FBT001 (the callback's shape is Typer's)
+    if wanted:
+        typer.echo(f"analog-model {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    *,
+    debug: Annotated[bool, typer.Option(help="Show the traceback of a failure.")] = False,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print it."),
+    ] = False,
+) -> None:
+    """Options of every command."""

@@ -1,0 +1,1 @@
+"""Physics of one array as pure functions of tensors."""

@@ -1,0 +1,176 @@
+"""Page of one session: header, sidebar, the view of the page chosen.
+
+The header is plain HTML, painted before Bokeh has loaded. It talks to the session through
+two hidden text models: `commands` from the browser, `page_state` to it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from functools import lru_cache
+from html import escape
+from typing import Any
+
+import panel as pn
+import param
+from bokeh.document import Document
+from bokeh.models import CustomJS
+from panel.viewable import Viewable
+
+from dashboard import links
+from dashboard.notices import Notice
+from dashboard.sidebar import Sidebar
+from dashboard.state import State
+from dashboard.theme import ASSETS, Instrument
+
+PAGES = {"crosstalk": "Crosstalk", "error": "Error against ideal"}
+TITLE = "analog-model"
+_KEPT_NOTICES = 4
+log = logging.getLogger(__name__)
+
+
+@lru_cache(maxsize=1)
+def _source() -> str:
+    return (ASSETS / "page.html").read_text(encoding="utf-8")
+
+
+def view_of(page: str, state: State) -> Viewable:
+    """The view of a page; its code is imported when the page is first shown."""
+    from importlib.util import find_spec
+
+    if not find_spec(f"dashboard.views.{page}"):  # TEMPORARY until the views are there
+        from dashboard.placeholder import Placeholder
+
+        return Placeholder(state)
+    if page == "crosstalk":
+        from dashboard.views.crosstalk import CrosstalkView
+
+        return CrosstalkView(state)
+    from dashboard.views.error import ErrorView
+
+    return ErrorView(state)
+
+
+class Page:
+    """Everything one session shows, for a state that follows the browser's link."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.sidebar = Sidebar(state)
+        self.main = pn.Column(sizing_mode="stretch_both", css_classes=["main"])
+        self.commands = pn.widgets.TextInput()
+        self.page_state = pn.widgets.TextInput()
+        self._views: dict[str, Viewable] = {}
+        self._notices: list[Notice] = [] if state.notice is None else [state.notice]
+        self._location: pn.io.location.Location | None = None
+        self._show_view()
+        self.page_state.value = self._described()
+        state.param.watch(self._on_page, "page")
+        state.param.watch(self._on_notice, "notice")
+        state.param.watch(self._describe, ["page", "theme", "chip"])
+        self.commands.param.watch(self._on_command, "value")
+
+    def template(self) -> pn.Template:
+        """The page as Panel serves it."""
+        template = pn.Template(_source(), design=Instrument)
+        template.add_variable("pages", list(PAGES.items()))
+        template.add_variable("page", self.state.page)
+        template.add_variable("theme", self.state.theme)
+        template.add_variable("chip_name", self.state.chip.name)
+        for name in ("sidebar", "main", "commands", "page_state"):
+            root = getattr(self, name)
+            template.add_panel(name, root.layout if isinstance(root, Sidebar) else root)
+        self.page_state.jscallback(value="window.analogModel.show(JSON.parse(cb_obj.value))")
+        return template
+
+    def attach(self, document: Document) -> None:
+        """Tell the browser's page when its session is there and when it is lost."""
+        first = CustomJS(
+            args={"state": self.page_state.value},
+            code="window.analogModel.connected(JSON.parse(state))",
+        )
+        document.js_on_event("document_ready", first)
+        document.js_on_event("connection_lost", CustomJS(code="window.analogModel.lost()"))
+
+    def follow(self, location: pn.io.location.Location) -> None:
+        """Keep the browser's address at the link of the state."""
+        self._location = location
+        self.state.param.watch(self._write_link, list(links.QUERY_NAMES))
+
+    def apply_query(self, query: str) -> None:
+        """Show what a link says, with a notice for each part that says nothing valid."""
+        values, problems = links.read_query(query)
+        self.state.param.update(**links.with_defaults(values))
+        for problem in problems:
+            self.state.tell(problem, "error")
+
+    def _write_link(self, *_events: param.parameterized.Event) -> None:
+        query = links.query_of(self.state)
+        search = f"?{query}" if query else ""
+        if self._location is not None and self._location.search != search:
+            self._location.search = search
+
+    def _on_page(self, _event: param.parameterized.Event) -> None:
+        self._show_view()
+
+    def _show_view(self) -> None:
+        page = self.state.page
+        if page not in self._views:
+            self._views[page] = self._built(page)
+            self.main.append(self._views[page])
+        for name, view in self._views.items():
+            view.visible = name == page
+
+    def _built(self, page: str) -> Viewable:
+        """The view in a layout of its own; an exception shows as a message in its place."""
+        try:
+            view: Any = view_of(page, self.state)
+        except Exception as error:  # noqa: BLE001 - whatever a view raises, the page stands
+            log.exception("The view %s could not be built", page)
+            view = pn.pane.HTML(failure(f"The page {PAGES[page]} could not be drawn.", error))
+        return pn.Column(view, sizing_mode="stretch_both", css_classes=["view"])
+
+    def _on_notice(self, event: param.parameterized.Event) -> None:
+        if event.new is not None:
+            self._notices = [*self._notices, event.new][-_KEPT_NOTICES:]
+            self._describe()
+
+    def _describe(self, *_events: param.parameterized.Event) -> None:
+        self.page_state.value = self._described()
+
+    def _described(self) -> str:
+        notices = [{"text": n.text, "kind": n.kind, "number": n.number} for n in self._notices]
+        return json.dumps(
+            {
+                "page": self.state.page,
+                "theme": self.state.theme,
+                "chip": self.state.chip.name,
+                "notices": notices,
+            }
+        )
+
+    def _on_command(self, event: param.parameterized.Event) -> None:
+        """Obey the browser; what it sends is checked like a link."""
+        try:
+            command = json.loads(event.new)
+            query = command.get("query")
+        except (ValueError, AttributeError):
+            log.warning("Unreadable command of %d characters", len(event.new))
+            return
+        if isinstance(query, str):
+            self.apply_query(query)
+        for name in ("page", "theme"):
+            if command.get(name) in self.state.param[name].objects:
+                self.state.param.update({name: command[name]})
+
+
+def failure(what: str, error: BaseException) -> str:
+    """A message in place of something that could not be drawn."""
+    reason = escape(f"{type(error).__name__}: {error}")
+    return (
+        f'<section class="failure" role="alert"><h2>{escape(what)}</h2><p>{reason}</p>'
+        "<p>The server's log says more. Reloading the page with the address up to the "
+        'question mark starts from the bundled chip.</p><p><a href="?">Start afresh</a></p>'
+        "</section>"
+    )

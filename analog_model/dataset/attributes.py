@@ -50,12 +50,21 @@ def check_attributes(
         where = f"attribute {name} in {source}"
         if name not in known:
             _check_not_misspelt(name, known, where)
+            check_storable(value, where)
         elif known[name][0] is not None:
             _check_number(name, value, known[name][0], where)
         elif name == "bits":
             _check_bits(value, where)
         else:
             _check_text(name, value, where)
+
+
+def check_storable(value: Any, where: str) -> None:
+    """Raise `DataError` unless NetCDF can hold the value: a text, or numbers in a row."""
+    numbers = np.asarray(value)
+    if isinstance(value, str) or (numbers.dtype.kind in "iuf" and numbers.ndim <= 1):
+        return
+    raise DataError(where, expected="a text, a number or a row of numbers", got=_shown(value))
 
 
 def _check_not_misspelt(name: str, known: Mapping[str, Any], where: str) -> None:

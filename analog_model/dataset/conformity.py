@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import xarray as xr
 
+from analog_model.dataset.attributes import check_storable
 from analog_model.errors import DataError, nearest_name
 from analog_model.vocabulary import VariableSpec
 
@@ -24,6 +25,8 @@ def check_variable(dataset: xr.Dataset, spec: VariableSpec, source: str) -> None
     _check_dims(variable, spec, where)
     _check_sort(variable, spec, where)
     _check_units(variable, spec, where)
+    for name, value in variable.attrs.items():
+        check_storable(value, f"attribute {name} of {where}")
     if spec.coordinate and spec.name not in dataset.coords:
         raise DataError(
             where,

@@ -1,4 +1,4 @@
-"""Example chips that come with the package."""
+"""Example chips, like example layouts, that come with the package."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import xarray as xr
 
-from analog_model.dataset.io import open_measurement
+from analog_model.dataset.io import open_layout, open_measurement
 from analog_model.errors import ConfigurationError, nearest_name
 
 SUFFIX = ".nc"
@@ -20,20 +20,24 @@ def example_chip(name: str = "reference") -> xr.Dataset:
     `reference` is a circuit simulation of a 16x16 array, not silicon; data/README.md says
     how it was made. Raises `ConfigurationError` for an unknown name.
     """
-    names = example_names()
-    if name not in names:
-        raise ConfigurationError(
-            f"example chip {name!r}",
-            expected=f"one of {', '.join(names)}",
-            got=repr(name),
-            advice=nearest_name(name, names),
-        )
+    _check_name("example chip", name, example_names())
     return open_measurement(data_folder() / "measured" / f"{name}{SUFFIX}")
 
 
 def example_names() -> tuple[str, ...]:
     """Names of the bundled chips."""
-    return tuple(sorted(path.stem for path in (data_folder() / "measured").glob(f"*{SUFFIX}")))
+    return _names_in(data_folder() / "measured")
+
+
+def example_layout(name: str) -> xr.Dataset:
+    """Validated layout map of a bundled 16x16 layout, one for each of the usual rules."""
+    _check_name("example layout", name, example_layout_names())
+    return open_layout(data_folder() / "layouts" / f"{name}{SUFFIX}")
+
+
+def example_layout_names() -> tuple[str, ...]:
+    """Names of the bundled layouts."""
+    return _names_in(data_folder() / "layouts")
 
 
 @cache
@@ -42,3 +46,17 @@ def data_folder() -> Path:
     package = Path(str(resources.files("analog_model.dataset"))).parent
     installed = package / "data"
     return installed if installed.is_dir() else package.parent / "data"
+
+
+def _names_in(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.stem for path in folder.glob(f"*{SUFFIX}")))
+
+
+def _check_name(what: str, name: str, names: tuple[str, ...]) -> None:
+    if name not in names:
+        raise ConfigurationError(
+            f"{what} {name!r}",
+            expected=f"one of {', '.join(names) or 'none, as no data are installed'}",
+            got=repr(name),
+            advice=nearest_name(name, names),
+        )

@@ -15,6 +15,7 @@ from pathlib import Path
 import xarray as xr
 
 from analog_model.dataset import netcdf
+from analog_model.dataset.layout_map import LAYOUT
 from analog_model.dataset.provenance import with_step
 from analog_model.dataset.schema import MEASUREMENT, Schema
 from analog_model.errors import DataError
@@ -54,6 +55,35 @@ def decode_measurement(
 def encode_measurement(dataset: xr.Dataset) -> bytes:
     """Bytes of a NetCDF4 file that holds the measurement."""
     return encode(dataset, MEASUREMENT)
+
+
+def open_layout(path: PathLike, *, max_bytes: int = MAX_BYTES) -> xr.Dataset:
+    """Validated layout map held by a NetCDF4 file. Bounds and errors of `open_measurement`."""
+    return decode_layout(
+        read_bytes(path, max_bytes=max_bytes), source=Path(path).name, max_bytes=max_bytes
+    )
+
+
+def save_layout(dataset: xr.Dataset, path: PathLike, *, overwrite: bool = False) -> None:
+    """Write a layout map as NetCDF4, all or nothing. Errors of `save_measurement`."""
+    write_bytes(path, encode_layout(dataset), overwrite=overwrite)
+
+
+def save_text(text: str, path: PathLike, *, overwrite: bool = False) -> None:
+    """Write a text file in UTF-8, all or nothing, with the line endings the text has."""
+    write_bytes(path, text.encode("utf-8"), overwrite=overwrite)
+
+
+def decode_layout(
+    content: bytes, *, source: str = "dataset", max_bytes: int = MAX_BYTES
+) -> xr.Dataset:
+    """Validated layout map held by the bytes of a NetCDF4 file, such as an upload's."""
+    return decode(content, LAYOUT, source=source, max_bytes=max_bytes)
+
+
+def encode_layout(dataset: xr.Dataset) -> bytes:
+    """Bytes of a NetCDF4 file that holds the layout map."""
+    return encode(dataset, LAYOUT)
 
 
 def decode(

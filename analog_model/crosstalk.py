@@ -28,28 +28,41 @@ def _choose(measurement: xr.Dataset, weight_set: int) -> xr.Dataset:
     """Patterns of one weight set; all of a file that has only one."""
     if v.WEIGHT_SET_OF_PATTERN not in measurement.coords:
         return measurement
-    return measurement.isel(
-        {v.PATTERN: measurement[v.WEIGHT_SET_OF_PATTERN].values == weight_set}
-    )
+    return measurement.isel({v.PATTERN: measurement[v.WEIGHT_SET_OF_PATTERN].values == weight_set})
 
 
-def _by_active_lines(measurement: xr.Dataset) -> dict[tuple[int, ...], tuple[float, np.ndarray]]:
-    """(width, mean charge) of every pattern whose active pulses are equally wide.
+def _by_active_lines(measurement: xr.Dataset) -> dict[tuple[int, ...], dict[float, np.ndarray]]:
+    """Mean charge of the patterns whose active pulses are equally wide.
 
-    Keyed by the active word lines; repeated measurements are averaged.
+    By the active word lines, then by their width [s]; repeated measurements are averaged.
     """
     width = measurement[v.PULSE_WIDTH].transpose(v.PATTERN, v.WORD_LINE).values
     charge = measurement[v.CHARGE].transpose(v.PATTERN, v.BIT_LINE).values
-    repeats: dict[tuple[int, ...], list[tuple[float, np.ndarray]]] = {}
+    repeats: dict[tuple[int, ...], dict[float, list[np.ndarray]]] = {}
     for widths, charges in zip(width, charge, strict=True):
         lines = tuple(int(j) for j in np.flatnonzero(widths))
         if lines and np.ptp(widths[list(lines)]) == 0:
-            repeats.setdefault(lines, []).append((float(widths[lines[0]]), charges))
+            by_width = repeats.setdefault(lines, {})
+            by_width.setdefault(float(widths[lines[0]]), []).append(charges)
     return {
-        lines: (found[0][0], np.mean([charges for _, charges in found], axis=0))
-        for lines, found in repeats.items()
-        if len({width for width, _ in found}) == 1
+        lines: {width: np.mean(charges, axis=0) for width, charges in by_width.items()}
+        for lines, by_width in repeats.items()
     }
+
+
+def _difference(
+    found: dict[tuple[int, ...], dict[float, np.ndarray]],
+    whole: tuple[int, ...],
+    parts: tuple[tuple[int, ...], ...],
+) -> np.ndarray | None:
+    """(Q_whole - sum of Q_parts) / width at the widest pulse that all of them share."""
+    widths = set(found.get(whole, {}))
+    for lines in parts:
+        widths &= set(found.get(lines, {}))
+    if not widths:
+        return None
+    width = max(widths)
+    return (found[whole][width] - sum(found[lines][width] for lines in parts)) / width
 
 
 def crosstalk_map(
@@ -62,23 +75,22 @@ def crosstalk_map(
     measurement lacks; raises DataError when it lacks them all.
     """
     if kind not in KINDS:
-        raise DataError(
-            "kind", expected="a kind", got=repr(kind), advice=nearest_name(kind, KINDS)
-        )
+        raise DataError("kind", expected="a kind", got=repr(kind), advice=nearest_name(kind, KINDS))
     n_word_lines = measurement.sizes[v.WORD_LINE]
+    parts: tuple[tuple[int, ...], ...]
     found = _by_active_lines(_choose(measurement, weight_set))
     everything = tuple(range(n_word_lines))
     rows = range(n_word_lines - 1) if kind == "pair" else range(n_word_lines)
     current = np.full((len(rows), measurement.sizes[v.BIT_LINE]), np.nan)
     for j in rows:
         if kind == "pair":
-            whole, parts = (j, j + 1), ((j,), (j + 1,))
+            whole: tuple[int, ...] = (j, j + 1)
+            parts = ((j,), (j + 1,))
         else:
             whole, parts = everything, (everything[:j] + everything[j + 1 :], (j,))
-        if all(lines in found for lines in (whole, *parts)):
-            width, charge = found[whole]
-            if all(found[lines][0] == width for lines in parts):
-                current[j] = (charge - sum(found[lines][1] for lines in parts)) / width
+        difference = _difference(found, whole, parts)
+        if difference is not None:
+            current[j] = difference
     if np.isnan(current).all():
         raise DataError(
             f"patterns of weight set {weight_set}",

@@ -173,12 +173,16 @@ def slot_currents(chip: Chip, pulse_width: Any, *, bit_line: int | None = None) 
         current, drop = slots.cell_currents(array, duty)
         residual = float(slots.drop_residual(array, duty)) if duty.numel() else 0.0
     dims = (v.TIME_SLOT, v.WORD_LINE, v.BIT_LINE)
-    return timeline.assign(
-        {
-            v.CELL_CURRENT: (dims, current.numpy(), {"units": "A"}),
-            v.DROP: (dims, drop.numpy(), {"units": "V"}),
-        }
-    ).assign_coords({v.BIT_LINE: columns}).assign_attrs(drop_residual=residual)
+    return (
+        timeline.assign(
+            {
+                v.CELL_CURRENT: (dims, current.numpy(), {"units": "A"}),
+                v.DROP: (dims, drop.numpy(), {"units": "V"}),
+            }
+        )
+        .assign_coords({v.BIT_LINE: columns})
+        .assign_attrs(drop_residual=residual)
+    )
 
 
 def current_shift(chip: Chip, activation_pattern: Any) -> xr.Dataset:

@@ -143,9 +143,7 @@ def labelled_numbers(data: xr.DataArray, last_dim: str, size: int) -> np.ndarray
 def labelled_charge(charge: np.ndarray, like: xr.DataArray) -> xr.DataArray:
     """Charge (..., bit_line) [C] with the labels of the pulses (..., word_line) it came from."""
     dims = [dim for dim in like.dims if dim != WORD_LINE]
-    coords = {
-        name: coord for name, coord in like.coords.items() if WORD_LINE not in coord.dims
-    }
+    coords = {name: coord for name, coord in like.coords.items() if WORD_LINE not in coord.dims}
     coords[BIT_LINE] = np.arange(charge.shape[-1])
     attrs = {"units": VARIABLES[CHARGE].unit, "long_name": "simulated bit-line charge"}
     return xr.DataArray(charge, dims=[*dims, BIT_LINE], coords=coords, name=CHARGE, attrs=attrs)

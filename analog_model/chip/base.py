@@ -25,7 +25,7 @@ from analog_model.errors import ConfigurationError, nearest_name
 
 def _read_only(values: Any, dtype: type) -> np.ndarray:
     try:
-        array = np.array(values, dtype=dtype)
+        array: np.ndarray = np.array(values, dtype=dtype)
     except (TypeError, ValueError) as error:
         raise ValueError(f"a rectangular array of numbers is needed ({error})") from None
     if dtype is np.int64 and not np.array_equal(array, np.asarray(values, dtype=np.float64)):
@@ -104,7 +104,9 @@ class Frozen(BaseModel):
         return hashlib.sha256(f"{type(self).__name__}{text}".encode()).hexdigest()
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self.fingerprint() == other.fingerprint()  # type: ignore[attr-defined]
+        if not isinstance(other, Frozen) or type(self) is not type(other):
+            return False
+        return self.fingerprint() == other.fingerprint()
 
     def __hash__(self) -> int:
         return hash(self.fingerprint())

@@ -146,7 +146,7 @@ class Chip(Frozen):
     def from_yaml(cls, text: str) -> Self:
         """Chip from YAML text; only plain data is read, no tag is executed."""
         try:
-            data = yaml.load(text, Loader=_Loader)
+            data = yaml.load(text, Loader=_Loader)  # noqa: S506, both loaders are the safe one
         except yaml.YAMLError as error:
             reason = " ".join(str(error).split())
             raise ConfigurationError("chip YAML", expected="valid YAML", got=reason) from None

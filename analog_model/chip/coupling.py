@@ -87,7 +87,7 @@ class CouplingByCell(Frozen):
         """Aggressor of each (neighbour, word line); n_word_lines where there is none."""
         return _aggressors_at(self.offsets, layout.n_word_lines)
 
-    def kappa_of_cells(self, layout: Layout) -> np.ndarray:
+    def kappa_of_cells(self, layout: Layout) -> np.ndarray:  # noqa: ARG002, one signature for all
         """kappa of each (neighbour, word line, bit line)."""
         return np.asarray(self.kappa)
 
@@ -153,6 +153,4 @@ class CouplingMap(Frozen):
         return kappa
 
 
-AnyCoupling = Annotated[
-    CouplingByClass | CouplingByCell | CouplingMap, Field(discriminator="kind")
-]
+AnyCoupling = Annotated[CouplingByClass | CouplingByCell | CouplingMap, Field(discriminator="kind")]

@@ -8,6 +8,7 @@ u(I). Slow on purpose.
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import numpy as np
 
@@ -109,7 +110,7 @@ def bit_line_charge(chip: Chip, edges: np.ndarray, bit_line: int) -> float:
         rate = line.drain_sensitivity / line.capacitance
     instants = np.unique(edges)
     charge = undrooped = lost = 0.0
-    for left, right in zip(instants[:-1], instants[1:], strict=True):
+    for left, right in pairwise(instants):
         high = (edges[:, 0] <= left) & (edges[:, 1] >= right)
         alone = active_currents(chip, high, bit_line)
         current = float(np.sum(with_drop(chip, alone)))

@@ -82,8 +82,8 @@ def chunks(slots: TimeSlots, size: int) -> list[TimeSlots]:
     count = slots.group.numel()
     first_of_group = torch.ones(count, dtype=torch.bool, device=slots.group.device)
     first_of_group[1:] = slots.group[1:] != slots.group[:-1]
-    starts = first_of_group.nonzero().flatten().tolist() + [count]
-    for left, right in zip(starts[:-1], starts[1:], strict=True):
+    ends = [*first_of_group.nonzero().flatten().tolist()[1:], count] if count else []
+    for right in ends:
         if right - begin >= size or right == count:
             piece = slice(begin, right)
             pieces.append(

@@ -113,7 +113,7 @@ def starting_chip(measurement: xr.Dataset, *, weight_set: int = 0) -> Chip:
     }
     alignment = attrs.get("alignment", "leading")
     return Chip(
-        name=str(attrs["chip"]),
+        name=str(attrs.get("chip", "unnamed chip")),
         cell_current=current,
         layout=layout,
         coupling=None if kappa is None else CouplingByClass(offsets=(-1, 1), kappa=kappa),

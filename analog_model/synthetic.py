@@ -71,5 +71,6 @@ def simulated_measurement(chip: Chip, measurement: xr.Dataset) -> xr.Dataset:
     """
     charge = simulate(chip, measurement[v.PULSE_WIDTH])
     charge = charge.assign_coords({v.BIT_LINE: measurement[v.BIT_LINE]})
-    source = f"simulated with chip {chip.name!r} for the patterns of {measurement.attrs['chip']!r}"
+    measured = measurement.attrs.get("chip", "unnamed chip")
+    source = f"simulated with chip {chip.name!r} for the patterns of {measured!r}"
     return measurement.assign({v.CHARGE: charge}).assign_attrs(source=source)

@@ -8,7 +8,9 @@ import typer
 
 from analog_model.cli.dashboard import dashboard
 from analog_model.cli.failures import Commands
+from analog_model.cli.importing import import_files
 from analog_model.cli.info import info
+from analog_model.cli.simulate import simulate
 from analog_model.version import __version__
 
 __all__ = ["app"]
@@ -21,6 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command()(info)
+app.command("import")(import_files)
+app.command()(simulate)
 app.command()(dashboard)
 
 

@@ -133,16 +133,9 @@ def _ideal_charge(measurement: xr.Dataset) -> xr.DataArray | None:
     for weight_set in range(measurement.sizes[v.WEIGHT_SET]):
         current = measurement[v.CELL_CURRENT].isel({v.WEIGHT_SET: weight_set}).values
         chip = Chip(name="ideal", cell_current=current, layout=Layout.uniform(*current.shape))
-        chosen = patterns_of(measurement, weight_set)
+        chosen = sources.patterns_of(measurement, weight_set)
         parts.append(ideal_charge(chip, chosen[v.PULSE_WIDTH]))
     return xr.concat(parts, dim=v.PATTERN).sel({v.PATTERN: measurement[v.PATTERN]})
-
-
-def patterns_of(measurement: xr.Dataset, weight_set: int) -> xr.Dataset:
-    """The patterns measured while the chip carried one weight set."""
-    if v.WEIGHT_SET_OF_PATTERN not in measurement.coords:
-        return measurement
-    return measurement.isel({v.PATTERN: measurement[v.WEIGHT_SET_OF_PATTERN].values == weight_set})
 
 
 def _print_chip(chip: Chip) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+
+from analog_model.errors import ConfigurationError
 
 
 def print_json(result: Mapping[str, Any]) -> None:
@@ -32,6 +35,17 @@ def plain(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
+
+
+def require_free(path: Path, *, force: bool) -> None:
+    """Raise before any work is done if `path` exists and may not be replaced."""
+    if path.exists() and not force:
+        raise ConfigurationError(
+            str(path),
+            expected="no file of this name",
+            got="one",
+            advice="Choose another name, or replace it with --force.",
+        )
 
 
 def print_facts(title: str, facts: Mapping[str, object]) -> None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from analog_model.errors import DataError
+from analog_model import vocabulary as v
+from analog_model.errors import ConfigurationError, DataError
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -40,8 +41,27 @@ def read_chip(name: str) -> Chip:
 
 def read_measurement(name: str) -> xr.Dataset:
     """Measurement held by a file, or a bundled one."""
-    from analog_model.dataset import example_chip, import_measurement
+    from analog_model.dataset.examples import example_chip
+    from analog_model.dataset.ingest import import_measurement
 
     path = Path(name)
     bundled = not path.exists() and path.name == name and not path.suffix
     return example_chip(name) if bundled else import_measurement(path)
+
+
+def patterns_of(dataset: xr.Dataset, weight_set: int) -> xr.Dataset:
+    """The patterns applied while the chip carried one weight set; all where none is named."""
+    if v.WEIGHT_SET_OF_PATTERN not in dataset.coords:
+        return dataset
+    return dataset.isel({v.PATTERN: dataset[v.WEIGHT_SET_OF_PATTERN].values == weight_set})
+
+
+def require_weight_set(dataset: xr.Dataset, weight_set: int) -> None:
+    """Raise unless the dataset has patterns of this weight set."""
+    if patterns_of(dataset, weight_set).sizes[v.PATTERN] == 0:
+        present = sorted(set(dataset[v.WEIGHT_SET_OF_PATTERN].values.tolist()))
+        raise ConfigurationError(
+            "option --weight-set",
+            expected=f"one of {', '.join(map(str, present))}",
+            got=str(weight_set),
+        )

@@ -11,6 +11,7 @@ from dashboard import links
 from dashboard.page import TITLE, Page, failure
 from dashboard.state import State
 from dashboard.theme import ASSETS, Instrument
+from dashboard.upload import UploadHandler
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ def make_server(
     *, host: str = "127.0.0.1", port: int = 0, allow_websocket_origin: list[str] | None = None
 ) -> Any:
     """A started server; port 0 takes a free one."""
-    pn.extension("filedropper", notifications=False)
+    pn.extension(notifications=False)
     server = pn.io.server.get_server(
         {"/": create_app},
         port=port,
@@ -91,6 +92,7 @@ def make_server(
         title=TITLE,
         websocket_origin=allow_websocket_origin or None,
         static_dirs={"assets": str(ASSETS)},
+        extra_patterns=[(r"/upload", UploadHandler)],
         session_history=0,
         start=False,
         show=False,

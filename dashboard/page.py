@@ -21,7 +21,9 @@ from panel.viewable import Viewable
 from dashboard import links
 from dashboard.notices import Notice
 from dashboard.sidebar import Sidebar
+from dashboard.sources import UPLOAD
 from dashboard.state import State
+from dashboard.store import megabytes, upload_store
 from dashboard.theme import ASSETS, Instrument
 
 PAGES = {"crosstalk": "Crosstalk", "error": "Error against ideal"}
@@ -69,6 +71,7 @@ class Page:
         state.param.watch(self._on_page, "page")
         state.param.watch(self._on_notice, "notice")
         state.param.watch(self._describe, ["page", "theme", "chip"])
+        self.sidebar.source.param.watch(self._describe, "upload_open")
         self.commands.param.watch(self._on_command, "value")
 
     def template(self) -> pn.Template:
@@ -78,9 +81,13 @@ class Page:
         template.add_variable("page", self.state.page)
         template.add_variable("theme", self.state.theme)
         template.add_variable("chip_name", self.state.chip.name)
-        for name in ("sidebar", "main", "commands", "page_state"):
-            root = getattr(self, name)
-            template.add_panel(name, root.layout if isinstance(root, Sidebar) else root)
+        template.add_variable("upload_open", self.sidebar.source.upload_open)
+        template.add_variable("upload_bytes", upload_store().max_upload_bytes)
+        template.add_variable("upload_limit", megabytes(upload_store().max_upload_bytes))
+        template.add_panel("source", self.sidebar.source.layout)
+        template.add_panel("sidebar", self.sidebar.layout)
+        for name in ("main", "commands", "page_state"):
+            template.add_panel(name, getattr(self, name))
         self.page_state.jscallback(value="window.analogModel.show(JSON.parse(cb_obj.value))")
         return template
 
@@ -146,6 +153,7 @@ class Page:
                 "page": self.state.page,
                 "theme": self.state.theme,
                 "chip": self.state.chip.name,
+                "upload_open": self.sidebar.source.upload_open,
                 "notices": notices,
             }
         )
@@ -160,6 +168,8 @@ class Page:
             return
         if isinstance(query, str):
             self.apply_query(query)
+        if isinstance(command.get("upload"), str):
+            self.state.param.update(source=UPLOAD, upload_id=command["upload"], weight_set=0)
         for name in ("page", "theme"):
             if command.get(name) in self.state.param[name].objects:
                 self.state.param.update({name: command[name]})

@@ -174,12 +174,13 @@ class State(param.Parameterized):
         self,
         content: bytes,
         *,
+        name: str = "upload",
         pulse_width_unit: str | None = None,
         charge_unit: str | None = None,
     ) -> str:
         """Show an uploaded measurement; `DataError` leaves the chip in view as it is."""
         upload_id = upload_store().put(
-            content, pulse_width_unit=pulse_width_unit, charge_unit=charge_unit
+            content, name=name, pulse_width_unit=pulse_width_unit, charge_unit=charge_unit
         )
         read_source(UPLOAD, upload_id=upload_id)
         self.param.update(source=UPLOAD, upload_id=upload_id, weight_set=0)

@@ -17,6 +17,8 @@ from pathlib import Path
 import xarray as xr
 
 import analog_model as am
+from analog_model.dataset.ingest import measurement_from_files
+from analog_model.dataset.source_file import SourceFile
 from analog_model.errors import DataError
 
 MAX_UPLOAD_BYTES = 64 * 2**20
@@ -24,7 +26,6 @@ MAX_STORED_BYTES = 512 * 2**20
 MAX_STORED_FILES = 64
 ID_LENGTH = 16
 _ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
-_NETCDF_MAGIC = (b"\x89HDF\r\n\x1a\n", b"CDF\x01", b"CDF\x02", b"CDF\x05")
 
 
 class UploadStore:
@@ -48,10 +49,11 @@ class UploadStore:
         self,
         content: bytes,
         *,
+        name: str = "upload",
         pulse_width_unit: str | None = None,
         charge_unit: str | None = None,
     ) -> str:
-        """Check an upload, keep it and return its id.
+        """Check an upload, keep it and return its id; `name` is for messages only.
 
         Raises `DataError` for a file that is too large or is no measurement; nothing is
         kept then.
@@ -65,10 +67,15 @@ class UploadStore:
             )
         units = f"{pulse_width_unit}|{charge_unit}".encode()
         upload_id = hashlib.sha256(units + b"\n" + content).hexdigest()[:ID_LENGTH]
-        with self._lock:
-            if not self._path(upload_id).exists():
-                self._keep(upload_id, content, pulse_width_unit, charge_unit)
-                self._evict(spare=upload_id)
+        if not self._path(upload_id).exists():
+            measurement = measurement_from_files(
+                SourceFile(name, content),
+                pulse_width_unit=pulse_width_unit,
+                charge_unit=charge_unit,
+            )
+            with self._lock:
+                am.save_measurement(measurement, self._path(upload_id), overwrite=True)
+                self._evict(spare=self._path(upload_id))
         return upload_id
 
     def open(self, upload_id: str) -> xr.Dataset:
@@ -85,30 +92,14 @@ class UploadStore:
     def _path(self, upload_id: str) -> Path:
         return self.folder / f"{upload_id}.nc"
 
-    def _keep(
-        self,
-        upload_id: str,
-        content: bytes,
-        pulse_width_unit: str | None,
-        charge_unit: str | None,
-    ) -> None:
-        with tempfile.TemporaryDirectory(dir=self.folder) as scratch:
-            suffix = ".nc" if content.startswith(_NETCDF_MAGIC) else ".csv"
-            path = Path(scratch) / f"upload{suffix}"
-            path.write_bytes(content)
-            measurement = am.import_measurement(
-                path, pulse_width_unit=pulse_width_unit, charge_unit=charge_unit
-            )
-        am.save_measurement(measurement, self._path(upload_id))
-
-    def _evict(self, spare: str) -> None:
+    def _evict(self, spare: Path) -> None:
         files = sorted(self.folder.glob("*.nc"), key=lambda path: path.stat().st_mtime)
         sizes = {path: path.stat().st_size for path in files}
         for path in files:
             fits = sum(sizes.values()) <= self.max_stored_bytes
             if fits and len(sizes) <= self.max_stored_files:
                 return
-            if path != self._path(spare):
+            if path != spare:
                 del sizes[path]
                 path.unlink()
 

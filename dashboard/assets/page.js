@@ -54,11 +54,82 @@
     if (kind !== "error" && !stays) setTimeout(() => box.remove(), 8000);
   }
 
+  // Uploads: one file at a time over HTTP; the session then gets its id as a command.
+  const form = document.getElementById("upload");
+  const message = document.getElementById("upload-message");
+  const progress = document.getElementById("upload-progress");
+
+  function say(text, kind) {
+    message.textContent = text;
+    message.className = "message " + kind;
+    message.hidden = !text;
+  }
+
+  function upload(file) {
+    const limit = Number(form.dataset.limit);
+    if (file.size > limit) {
+      say(`${file.name} has ${(file.size / 2 ** 20).toFixed(1)} MiB; at most `
+        + `${(limit / 2 ** 20).toFixed(1)} MiB are taken.`, "error");
+      return;
+    }
+    const query = new URLSearchParams({
+      name: file.name,
+      pulse_width_unit: document.getElementById("upload-time-unit").value,
+      charge_unit: document.getElementById("upload-charge-unit").value,
+    });
+    const request = new XMLHttpRequest();
+    request.open("POST", `upload?${query}`);
+    request.setRequestHeader("X-Analog-Model", "1");
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => {
+      progress.value = event.loaded / Math.max(event.total, 1);
+      if (event.loaded === event.total) {
+        progress.removeAttribute("value");
+        say(`Reading ${file.name}…`, "info");
+      }
+    });
+    request.addEventListener("loadend", () => {
+      progress.hidden = true;
+      form.removeAttribute("aria-busy");
+      const answer = request.response || {};
+      if (answer.id) {
+        say(`${file.name} is shown.`, "info");
+        send({ upload: answer.id });
+      } else {
+        say(answer.error || "The server took no upload; is it still running?", "error");
+      }
+    });
+    form.setAttribute("aria-busy", "true");
+    progress.value = 0;
+    progress.hidden = false;
+    say(`Sending ${file.name}…`, "info");
+    request.send(file);
+  }
+
+  const input = document.getElementById("upload-file");
+  const drop = document.getElementById("drop");
+  input.addEventListener("change", () => {
+    if (input.files.length) upload(input.files[0]);
+    input.value = "";
+  });
+  for (const kind of ["dragover", "dragleave", "drop"]) {
+    drop.addEventListener(kind, (event) => {
+      event.preventDefault();
+      drop.classList.toggle("over", kind === "dragover");
+      if (kind === "drop" && event.dataTransfer.files.length) upload(event.dataTransfer.files[0]);
+    });
+  }
+  // A file dropped beside the box must not replace the page.
+  for (const kind of ["dragover", "drop"]) {
+    window.addEventListener(kind, (event) => event.preventDefault());
+  }
+
   let shownNotice = 0;
   function show(state) {
     setTheme(state.theme);
     setPage(state.page);
     document.getElementById("chip-name").textContent = state.chip;
+    form.hidden = !state.upload_open;
     for (const notice of state.notices) {
       if (notice.number > shownNotice) {
         shownNotice = notice.number;

@@ -139,7 +139,7 @@ def slot_timeline(chip: Chip, pulse_width: Any) -> xr.Dataset:
     width = torch.tensor(_one_vector(chip, pulse_width))
     start, width = slots.pulses(array_tensors(chip), width)
     found = time_slots.cut(start[None], width[None])
-    high = time_slots.activation(found, start[None], width[None]).bool()
+    high = time_slots.activation(found).bool()
     return xr.Dataset(
         {
             v.PULSE_START: (v.WORD_LINE, start.numpy(), {"units": "s"}),

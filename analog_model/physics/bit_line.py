@@ -1,4 +1,4 @@
-"""Bit line: voltage drop between cells and sense node.
+"""Bit line: voltage drop from cell to sense node.
 
 A cell's current falls with the drop V at its drain, I = I' (1 - g V), g the drain
 sensitivity. The bit line is a ladder: node m (m = 1 nearest to the sense end) hangs on
@@ -77,10 +77,13 @@ def droop(charge: Tensor, capacitance: Tensor, sensitivity: Tensor) -> Tensor:
     """Charge [C] that an unclamped line of `capacitance` [F] collects.
 
     dQ/dt = I(t) (1 - g Q/C) gives Q = (C/g) (1 - e^(-g Q0/C)) for the undrooped charge Q0,
-    whatever the current's course.
+    whatever the current's course. Written as Q0 (1 - e^-y)/y with y = g Q0/C, whose limit
+    1 - y/2 keeps value and gradient finite at g = 0 or Q0 = 0.
     """
-    scale = capacitance / sensitivity
-    return -scale * torch.expm1(-charge / scale)
+    y = sensitivity * charge / capacitance
+    none = y == 0
+    nonzero = torch.where(none, torch.ones_like(y), y)
+    return charge * torch.where(none, 1 - y / 2, -torch.expm1(-nonzero) / nonzero)
 
 
 def droop_first_order(charge: Tensor, capacitance: Tensor, sensitivity: Tensor) -> Tensor:

@@ -142,19 +142,13 @@ def _merge_bound(array: ArrayTensors, duty: Tensor, duration: Tensor) -> Tensor:
 
 
 def _undrooped(
-    array: ArrayTensors,
-    slots: TimeSlots,
-    start: Tensor,
-    width: Tensor,
-    *,
-    chunk: int,
-    bounded: bool,
+    array: ArrayTensors, slots: TimeSlots, *, chunk: int, bounded: bool
 ) -> tuple[Tensor, Tensor | None]:
-    charge = width.new_zeros(width.shape[0], array.n_bit_lines)
+    charge = slots.duration.new_zeros(slots.rank.shape[0], array.n_bit_lines)
     bound = torch.zeros_like(charge) if bounded else None
     recompute = torch.is_grad_enabled()
     for piece in time_slots.chunks(slots, chunk):
-        high = time_slots.activation(piece, start, width)
+        high = time_slots.activation(piece)
         vector, duration, duty = time_slots.pooled(piece, high)
         if recompute:
             current = checkpoint(sense_current, array, duty, use_reentrant=False)
@@ -188,7 +182,7 @@ def simulate(
     slots = time_slots.cut(start, width, merge_tolerance)
     cells = array.cell_current.numel() * array.cell_current.element_size()
     chunk = max(1, int(memory_budget / (_LIVE_TENSORS * cells)))
-    charge, bound = _undrooped(array, slots, start, width, chunk=chunk, bounded=merge_tolerance > 0)
+    charge, bound = _undrooped(array, slots, chunk=chunk, bounded=merge_tolerance > 0)
     if array.bit_line_capacitance is not None and array.drain_sensitivity is not None:
         lose = bit_line.droop if array.self_consistent else bit_line.droop_first_order
         charge = lose(charge, array.bit_line_capacitance, array.drain_sensitivity)

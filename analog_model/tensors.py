@@ -1,4 +1,4 @@
-"""Conversion of labelled data and chips to tensors.
+"""Conversion of labelled data, chips included, to tensors.
 
 The only module where labels meet tensors: physics below it knows no labels, everything
 above it need not know tensors.

@@ -1,4 +1,4 @@
-"""Names of every dimension, variable, attribute and unit that a file may carry.
+"""Names of all that a file may carry: dimensions, variables, attributes, units.
 
 A name is spelt here once; everything else imports it. The table `VARIABLES` is the
 schema `analog-model/measurement/1` in data form: `dataset.schema` checks files against

@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, urlencode
 
 import param
 
-from analog_model.errors import nearest_name
 from dashboard.sources import GIVEN
 from dashboard.state import State
 
@@ -75,7 +74,7 @@ def read_query(query: str) -> tuple[dict[str, Any], list[str]]:
     for short, text in parse_qsl(query.lstrip("?"), keep_blank_values=True):
         if short not in STATE_NAMES:
             problems.append(
-                f"The link has an unknown part {short[:40]!r}. {nearest_name(short, STATE_NAMES)}"
+                f"The link has an unknown part {short[:40]!r}; it is left out."
             )
             continue
         name = STATE_NAMES[short]

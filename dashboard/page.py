@@ -54,6 +54,16 @@ def view_of(page: str, state: State) -> Viewable:
     return ErrorView(state)
 
 
+class Template(pn.Template):
+    """Panel's template, without the description of all its parts that nobody reads.
+
+    Panel renders that description anew for every root: a fifth of a session's start.
+    """
+
+    def __repr__(self) -> str:
+        return f"<Template {len(self._render_items)} roots>"
+
+
 class Page:
     """Everything one session shows, for a state that follows the browser's link."""
 
@@ -74,9 +84,9 @@ class Page:
         self.sidebar.source.param.watch(self._describe, "upload_open")
         self.commands.param.watch(self._on_command, "value")
 
-    def template(self) -> pn.Template:
+    def template(self) -> Template:
         """The page as Panel serves it."""
-        template = pn.Template(_source(), design=Instrument)
+        template = Template(_source(), design=Instrument)
         template.add_variable("pages", list(PAGES.items()))
         template.add_variable("page", self.state.page)
         template.add_variable("theme", self.state.theme)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +26,8 @@ class ParameterSpec:
 
     `unit` is the unit shown to the user, `factor` its size in SI. `choices` makes the
     parameter a selection. `effect` names the effect that the parameter belongs to.
-    `read` gives the value a chip has, None where the chip leaves it open.
+    `read` gives the value a chip has, None where the chip leaves it open; the slider then
+    says `absent` and rests at `rest`, the end where the effect is weakest.
     """
 
     name: str
@@ -40,7 +41,8 @@ class ParameterSpec:
     effect: str | None = None
     integer: bool = False
     choices: tuple[str, ...] | None = None
-    shown: Literal["basic", "advanced"] = "basic"
+    absent: str = "none"
+    rest: float = 0.0
     explain: str = ""
 
 
@@ -72,12 +74,14 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "specific_current",
             "Specific current",
             _specific_current,
-            lower=1e-9,
-            upper=10e-6,
-            step=1e-9,
+            lower=5e-9,
+            upper=2e-6,
+            step=5e-9,
             unit="nA",
             factor=1e-9,
             effect="crosstalk",
+            absent="weak inversion",
+            rest=2e-6,
             explain="EKV specific current: cells well below it feel their neighbours in full.",
         ),
         ParameterSpec(
@@ -115,11 +119,13 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "Bit-line capacitance",
             lambda chip: chip.bit_line.capacitance,
             lower=0.05e-12,
-            upper=20e-12,
+            upper=10e-12,
             step=0.05e-12,
             unit="pF",
             factor=1e-12,
             effect="droop",
+            absent="clamped",
+            rest=10e-12,
             explain="An integrating, unclamped bit line droops by charge over capacitance.",
         ),
         ParameterSpec(
@@ -160,6 +166,8 @@ PARAMETERS: dict[str, ParameterSpec] = {
             unit="bit",
             effect="input_bits",
             integer=True,
+            absent="continuous",
+            rest=12,
             explain="Pulse widths are rounded to whole codes.",
         ),
         ParameterSpec(
@@ -171,7 +179,8 @@ PARAMETERS: dict[str, ParameterSpec] = {
             step=1e-9,
             unit="ns",
             factor=1e-9,
-            shown="advanced",
+            absent="continuous",
+            rest=40e-9,
             explain="Pulse width of one input code.",
         ),
         ParameterSpec(
@@ -184,6 +193,8 @@ PARAMETERS: dict[str, ParameterSpec] = {
             unit="bit",
             effect="readout",
             integer=True,
+            absent="exact",
+            rest=16,
             explain="The converter rounds the charge to this many bits of full scale.",
         ),
         ParameterSpec(
@@ -191,12 +202,13 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "Readout full scale",
             lambda chip: chip.readout.full_scale,
             lower=0.01e-12,
-            upper=100e-12,
+            upper=1e-9,
             step=0.01e-12,
             unit="pC",
             factor=1e-12,
             effect="readout",
-            shown="advanced",
+            absent="unlimited",
+            rest=100e-12,
             explain="The integrator saturates at this charge.",
         ),
         ParameterSpec(
@@ -204,7 +216,6 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "Drop solution",
             lambda chip: chip.bit_line.solution,
             choices=("self_consistent", "first_order"),
-            shown="advanced",
             explain="Whether the drop lowers the current that makes it.",
         ),
     )

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import panel as pn
 import param
+from panel.viewable import Viewable
 
 from analog_model import vocabulary as v
 from analog_model.chip.layout import LAYOUT_RULES
@@ -18,16 +18,36 @@ from dashboard.state import CHIP_INPUTS, MAX_LINES, State
 
 SOURCE_LABELS = {BUNDLED: "Bundled", UPLOAD: "Upload", SYNTHETIC: "Synthetic"}
 LAYOUT_LABELS = {rule.replace("_", " "): rule for rule in LAYOUT_RULES}
+# Heading, then its effects with their parameters; None heads parameters of no one effect.
+GROUPS: tuple[tuple[str, tuple[tuple[str | None, tuple[str, ...]], ...]], ...] = (
+    ("Effects", (("crosstalk", ("coupling_scale", "specific_current")),)),
+    (
+        "Bit-line drop",
+        (
+            (None, ("drain_sensitivity",)),
+            ("wire", ("wire_resistance",)),
+            ("lumped", ("lumped_resistance",)),
+            ("droop", ("capacitance",)),
+            (None, ("solution",)),
+        ),
+    ),
+    ("Pulses", ((None, ("alignment", "stagger_step")), ("dead_time", ("dead_time",)))),
+    (
+        "Converters",
+        (("input_bits", ("bits", "lsb")), ("readout", ("readout_bits", "full_scale"))),
+    ),
+)
 EFFECT_LABELS = {
     "crosstalk": "Crosstalk",
     "wire": "Wire drop",
     "lumped": "Lumped drop",
     "droop": "Droop",
-    "dead_time": "Dead time",
+    "dead_time": "Dead time of the edges",
     "input_bits": "Input code",
     "readout": "Readout",
 }
-WIDTH = {"sizing_mode": "stretch_width", "margin": (3, 2)}
+WIDTH = {"sizing_mode": "stretch_width", "margin": (2, 2)}
+BOX = {"sizing_mode": "stretch_width", "margin": 0}
 
 
 class SourceControls(param.Parameterized):
@@ -62,14 +82,12 @@ class SourceControls(param.Parameterized):
             name="Seed of the weights", value=state.seed, start=0, **WIDTH
         )
         self.synthetic = pn.Column(
-            pn.Row(self.n_word_lines, self.n_bit_lines, **WIDTH),
+            pn.Row(self.n_word_lines, self.n_bit_lines, **BOX),
             self.layout_rule,
             self.seed,
-            **WIDTH,
+            **BOX,
         )
-        self.layout = pn.Column(
-            self.source, self.synthetic, self.weight_set, sizing_mode="stretch_width"
-        )
+        self.layout = pn.Column(self.source, self.synthetic, self.weight_set, **BOX)
         self._show()
         for name in ("n_word_lines", "n_bit_lines", "layout_rule", "seed", "weight_set", "source"):
             getattr(self, name).param.watch(self._setter(name), "value")
@@ -111,79 +129,46 @@ class SourceControls(param.Parameterized):
         )
 
 
-class EffectControls:
-    """Which of the chip's effects are on."""
-
-    def __init__(self, state: State) -> None:
-        self.state = state
-        self.effects = pn.widgets.CheckBoxGroup(
-            name="Effects",
-            options={EFFECT_LABELS[name]: name for name in v.EFFECTS},
-            css_classes=["effects"],
-            **WIDTH,
-        )
-        self.note = pn.pane.HTML("", css_classes=["note"], **WIDTH)
-        self.layout = pn.Column(
-            _heading("Effects"), self.effects, self.note, sizing_mode="stretch_width"
-        )
-        self._show()
-        self.effects.param.watch(self._choose, "value")
-        state.param.watch(self._show, ["effects", "chip"])
-
-    def _choose(self, event: param.parameterized.Event) -> None:
-        self.state.effects = [name for name in v.EFFECTS if name in event.new]
-
-    def _show(self, *_events: param.parameterized.Event) -> None:
-        state = self.state
-        self.effects.value = list(state.effects)
-        idle = [EFFECT_LABELS[e].lower() for e in state.effects if e not in state.chip.effects]
-        text = f"Without parameters, so without effect: {', '.join(idle)}." if idle else ""
-        self.note.object = text
-
-
 class ParameterControls:
-    """One slider or choice per chip parameter, in the unit a person reads."""
+    """The chip's effects, each with the parameters it has, in units a person reads."""
 
     def __init__(self, state: State) -> None:
         self.state = state
         self._showing = False
         self.widgets: dict[str, pn.widgets.Widget] = {
-            name: self._widget(spec) for name, spec in PARAMETERS.items()
+            name: _widget(spec) for name, spec in PARAMETERS.items()
         }
+        self.switches = {
+            name: pn.widgets.Checkbox(name=label, css_classes=["switch"], **WIDTH)
+            for name, label in EFFECT_LABELS.items()
+        }
+        self.note = pn.pane.HTML(
+            "A drop acts through the drain sensitivity, which is 0: no drop has an effect.",
+            css_classes=["note"],
+            visible=False,
+            **WIDTH,
+        )
         self.reset = pn.widgets.Button(
-            name="Reset to the chip's own", button_type="default", **WIDTH
+            name="Reset to the chip's own values", button_type="default", **WIDTH
         )
-        self.layout = pn.Column(
-            _heading("Parameters"), *self.widgets.values(), self.reset, sizing_mode="stretch_width"
-        )
+        self.layout = pn.Column(*self._rows(), self.reset, **BOX)
         self._show()
         for name, widget in self.widgets.items():
             widget.param.watch(self._setter(name), "value")
+        for switch in self.switches.values():
+            switch.param.watch(self._switch, "value")
         self.reset.on_click(self._on_reset)
         state.param.watch(self._show, ["source_chip", *CHIP_INPUTS])
 
-    def _widget(self, spec: ParameterSpec) -> pn.widgets.Widget:
-        if spec.choices:
-            options = {choice.replace("_", " ").replace("self c", "self-c"): choice
-                       for choice in spec.choices}
-            return pn.widgets.Select(
-                name=spec.label, options=options, description=spec.explain, **WIDTH
-            )
-        if spec.integer:
-            return pn.widgets.IntSlider(
-                name=f"{spec.label} [{spec.unit}]",
-                start=int(spec.lower),
-                end=int(spec.upper),
-                **WIDTH,
-            )
-        return pn.widgets.FloatSlider(
-            name=f"{spec.label} [{spec.unit}]",
-            start=spec.lower / spec.factor,
-            end=spec.upper / spec.factor,
-            step=spec.step / spec.factor,
-            format="0[.]00",
-            **WIDTH,
-        )
+    def _rows(self) -> list[Viewable]:
+        rows: list[Viewable] = []
+        for heading, effects in GROUPS:
+            rows.append(pn.pane.HTML(f"<h2>{heading}</h2>", css_classes=["heading"], **WIDTH))
+            for effect, names in effects:
+                rows += [] if effect is None else [self.switches[effect]]
+                rows += [self.widgets[name] for name in names]
+                rows += [self.note] if names == ("drain_sensitivity",) else []
+        return rows
 
     def _setter(self, name: str) -> Callable[[param.parameterized.Event], None]:
         spec = PARAMETERS[name]
@@ -195,17 +180,53 @@ class ParameterControls:
 
         return moved
 
+    def _switch(self, _event: param.parameterized.Event) -> None:
+        if not self._showing:
+            self.state.effects = [name for name in v.EFFECTS if self.switches[name].value]
+
     def _on_reset(self, _event: Any) -> None:
         self.state.reset_parameters()
 
     def _show(self, *_events: param.parameterized.Event) -> None:
         """Put the values in force on the widgets, without taking that for a user's choice."""
         self._showing = True
+        values = self.state.parameter_values
         try:
-            for name, value in self.state.parameter_values.items():
-                _put(self.widgets[name], PARAMETERS[name], value)
+            for name, switch in self.switches.items():
+                _set(switch, value=name in self.state.effects)
+            for name, value in values.items():
+                spec = PARAMETERS[name]
+                _put(self.widgets[name], spec, value)
+                off = spec.effect is not None and spec.effect not in self.state.effects
+                _set(self.widgets[name], disabled=off)
         finally:
             self._showing = False
+        _set(self.widgets["stagger_step"], visible=values["alignment"] == "staggered")
+        drops = (values["wire_resistance"], values["lumped_resistance"], values["capacitance"])
+        _set(self.note, visible=not values["drain_sensitivity"] and any(drops))
+
+
+def _widget(spec: ParameterSpec) -> pn.widgets.Widget:
+    if spec.choices:
+        labels = {"self_consistent": "self-consistent", "first_order": "first order"}
+        options = {labels.get(choice, choice): choice for choice in spec.choices}
+        return pn.widgets.Select(name=spec.label, options=options, **WIDTH)
+    if spec.integer:
+        return pn.widgets.IntSlider(
+            name=_title(spec), start=int(spec.lower), end=int(spec.upper), **WIDTH
+        )
+    return pn.widgets.FloatSlider(
+        name=_title(spec),
+        start=spec.lower / spec.factor,
+        end=spec.upper / spec.factor,
+        step=spec.step / spec.factor,
+        format="0[.]00",
+        **WIDTH,
+    )
+
+
+def _title(spec: ParameterSpec) -> str:
+    return f"{spec.label} [{spec.unit}]"
 
 
 def _in_si(spec: ParameterSpec, shown: Any) -> Any:
@@ -216,24 +237,28 @@ def _in_si(spec: ParameterSpec, shown: Any) -> Any:
 
 
 def _put(widget: pn.widgets.Widget, spec: ParameterSpec, value: Any) -> None:
-    if value is None:
-        value = spec.choices[0] if spec.choices else spec.lower
-    if not spec.choices:
-        value = value / spec.factor
-        if not spec.integer:
-            value = float(f"{value:.6g}")
-        else:
-            value = int(value)
-        if value > widget.end:
-            widget.end = math.ceil(value)
-        if value < widget.start:
-            widget.start = value
-    if widget.value != value:
-        widget.value = value
+    """Show a value in SI; None shows as what its absence means, the handle at rest."""
+    if spec.choices:
+        _set(widget, value=value)
+        return
+    absent = value is None
+    shown = (spec.rest if absent else value) / spec.factor
+    shown = int(shown) if spec.integer else float(f"{shown:.6g}")
+    _set(
+        widget,
+        name=f"{spec.label}, {spec.absent}" if absent else _title(spec),
+        show_value=not absent,
+        start=min(widget.start, shown),
+        end=max(widget.end, shown),
+        value=shown,
+    )
 
 
-def _heading(text: str) -> pn.pane.HTML:
-    return pn.pane.HTML(f"<h2>{text}</h2>", css_classes=["heading"], **WIDTH)
+def _set(widget: Viewable, **values: Any) -> None:
+    """Set what differs: an equal value would still travel to the browser."""
+    differing = {k: value for k, value in values.items() if getattr(widget, k) != value}
+    if differing:
+        widget.param.update(**differing)
 
 
 class Sidebar:
@@ -241,8 +266,5 @@ class Sidebar:
 
     def __init__(self, state: State) -> None:
         self.source = SourceControls(state)
-        self.effects = EffectControls(state)
         self.parameters = ParameterControls(state)
-        self.layout = pn.Column(
-            self.effects.layout, self.parameters.layout, sizing_mode="stretch_width"
-        )
+        self.layout = self.parameters.layout

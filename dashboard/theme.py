@@ -18,6 +18,7 @@ from bokeh.models import (
     Legend,
     Plot,
 )
+from bokeh.palettes import Cividis256
 from panel.theme import Design
 from panel.theme.base import DefaultTheme, Inherit
 from panel.viewable import Viewable
@@ -78,14 +79,13 @@ CATEGORICAL = (
 
 
 def sequential(theme: str) -> list[str]:
-    """Colour map for magnitudes: nothing is the background's end of the scale."""
-    ramp = list(colorcet.CET_L19 if theme == "light" else colorcet.CET_L16)
-    return ramp
+    """Colour map for magnitudes, the strong end standing out from the background."""
+    return list(Cividis256[::-1] if theme == "light" else Cividis256)
 
 
 def diverging(theme: str) -> list[str]:
-    """Colour map for signed values: blue below zero, red above, zero like the background."""
-    return list(colorcet.CET_D1A if theme == "light" else colorcet.CET_D8)
+    """Colour map for signed values: blue below zero, warm above, zero like the background."""
+    return list(colorcet.CET_D1A if theme == "light" else colorcet.CET_D6)
 
 
 def paint_figure(figure: Plot, theme: str) -> None:

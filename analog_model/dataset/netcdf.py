@@ -31,7 +31,11 @@ def decode(
     try:
         check_container(content, source, max_bytes)
         dataset = xr.load_dataset(
-            io.BytesIO(content), engine="h5netcdf", decode_times=False, decode_timedelta=False
+            io.BytesIO(content),
+            engine="h5netcdf",
+            decode_times=False,
+            decode_timedelta=False,
+            phony_dims="sort",  # an array without named dims gets invented ones, to be refused
         )
     except DAMAGE as error:
         reason = " ".join(str(error).split()) or type(error).__name__

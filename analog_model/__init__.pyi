@@ -13,6 +13,11 @@ from .dataset.examples import example_chip as example_chip
 from .dataset.ingest import import_measurement as import_measurement
 from .dataset.io import open_measurement as open_measurement
 from .dataset.io import save_measurement as save_measurement
+from .error_budget import effect_contributions as effect_contributions
+from .error_budget import error_by_bit_line as error_by_bit_line
+from .error_budget import error_by_kind as error_by_kind
+from .error_budget import error_by_split as error_by_split
+from .error_budget import select_patterns as select_patterns
 from .first_estimate import starting_chip as starting_chip
 from .metrics import decibel as decibel
 from .metrics import signal_to_error_ratio as signal_to_error_ratio

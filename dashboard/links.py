@@ -51,6 +51,7 @@ QUERY_NAMES = {
     "quantity": "show",
     "comparison_kind": "cmp",
     "split": "split",
+    "compared": "vs",
     "theme": "theme",
 }
 STATE_NAMES = {short: name for name, short in QUERY_NAMES.items()}

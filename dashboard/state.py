@@ -101,6 +101,11 @@ class State(param.Parameterized):
     quantity = param.Selector(default="shift", objects=["shift", "weight", "layout_class", "drop"])
     comparison_kind = param.Selector(default="pair", objects=["pair", "leave_one_out"])
     split = param.Selector(default=v.TEST, objects=[v.TEST, v.CALIBRATION])
+    compared = param.Selector(
+        default="measured_ideal",
+        objects=["measured_ideal", "measured_simulated", "simulated_ideal"],
+        doc="Charges that the error page holds against each other.",
+    )
 
     measurement = param.ClassSelector(class_=xr.Dataset, doc="Derived: None without a file.")
     source_chip = param.ClassSelector(class_=Chip, doc="Derived: the chip as its source has it.")

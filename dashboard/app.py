@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+import webbrowser
+from collections.abc import Sequence
 
 import panel as pn
+from panel.io.server import Server, get_server
 
-from dashboard import links
+from dashboard import links, sessions
 from dashboard.page import TITLE, Page, failure
+from dashboard.security import SecurityHeaders, check_host
 from dashboard.state import State
 from dashboard.theme import ASSETS, Instrument
 from dashboard.upload import UploadHandler
@@ -23,17 +26,17 @@ def create_app() -> pn.Template:
     """
     try:
         return _session_page()
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the browser must see it
         log.exception("The session could not be built")
-        template = pn.Template(failure_page(error), design=Instrument)
-        template.add_panel("main", pn.Spacer(width=0, height=0))
-        return template
+        return pn.Template(failure_page(error), design=Instrument)
 
 
 def _session_page() -> pn.Template:
+    sessions.admit()
     location = pn.state.location
     values, problems = links.read_query(location.search if location is not None else "")
     state = State(**values)
+    sessions.register(state)
     page = Page(state)
     for problem in problems:
         state.tell(problem, "error")
@@ -60,42 +63,43 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 5006,
     open_browser: bool = True,
-    allow_websocket_origin: list[str] | None = None,
+    allow_websocket_origin: Sequence[str] | None = None,
 ) -> None:
-    """Serve the dashboard until interrupted, and print its address."""
+    """Serve the dashboard until interrupted, and print its address.
+
+    `allow_websocket_origin` names host:port of a server in front of this one. Raises
+    `ConfigurationError` for a host beyond this machine, `OSError` for a port in use.
+    """
     server = make_server(host=host, port=port, allow_websocket_origin=allow_websocket_origin)
-    address = f"http://{'localhost' if host == '127.0.0.1' else host}:{server.port}/"
+    address = f"http://{host}:{server.port}/"
     print(f"analog-model dashboard: {address}  (Ctrl+C stops it)", flush=True)  # noqa: T201
     if open_browser:
-        server.io_loop.add_callback(_open, address)
-    try:
-        server.run_until_shutdown()
-    finally:
-        server.stop()
-
-
-def _open(address: str) -> None:
-    import webbrowser
-
-    webbrowser.open(address)
+        server.io_loop.add_callback(webbrowser.open, address)
+    server.run_until_shutdown()
 
 
 def make_server(
-    *, host: str = "127.0.0.1", port: int = 0, allow_websocket_origin: list[str] | None = None
-) -> Any:
-    """A started server; port 0 takes a free one."""
-    pn.extension(notifications=False)
-    server = pn.io.server.get_server(
+    *, host: str = "127.0.0.1", port: int = 0, allow_websocket_origin: Sequence[str] | None = None
+) -> Server:
+    """A started server on the current event loop; port 0 takes a free one."""
+    check_host(host)
+    pn.extension(notifications=False, exception_handler=sessions.on_callback_error)
+    server = get_server(
         {"/": create_app},
         port=port,
         address=host,
         title=TITLE,
-        websocket_origin=allow_websocket_origin or None,
         static_dirs={"assets": str(ASSETS)},
         extra_patterns=[(r"/upload", UploadHandler)],
         session_history=0,
         start=False,
         show=False,
     )
+    server._tornado._websocket_origins |= {  # noqa: SLF001 - the port is known only now
+        f"{host}:{server.port}",
+        f"localhost:{server.port}",
+        *(allow_websocket_origin or ()),
+    }
+    SecurityHeaders.install(server._tornado)  # noqa: SLF001 - Bokeh has no accessor
     server.start()
     return server

@@ -23,7 +23,7 @@ from dashboard.notices import Notice
 from dashboard.sidebar import Sidebar
 from dashboard.sources import UPLOAD
 from dashboard.state import State
-from dashboard.store import megabytes, upload_store
+from dashboard.store import MAX_CSV_BYTES, megabytes, upload_store
 from dashboard.theme import ASSETS, Instrument
 
 PAGES = {"crosstalk": "Crosstalk", "error": "Error against ideal"}
@@ -93,7 +93,9 @@ class Page:
         template.add_variable("chip_name", self.state.chip.name)
         template.add_variable("upload_open", self.sidebar.source.upload_open)
         template.add_variable("upload_bytes", upload_store().max_upload_bytes)
-        template.add_variable("upload_limit", megabytes(upload_store().max_upload_bytes))
+        limits = f"NetCDF up to {megabytes(upload_store().max_upload_bytes)}"
+        limits += f" or CSV up to {megabytes(MAX_CSV_BYTES)}"
+        template.add_variable("upload_limits", limits)
         template.add_panel("source", self.sidebar.source.layout)
         template.add_panel("sidebar", self.sidebar.layout)
         for name in ("main", "commands", "page_state"):

@@ -14,7 +14,6 @@ import xarray as xr
 import analog_model as am
 from analog_model import vocabulary as v
 from analog_model.chip import Chip
-from analog_model.dataset.examples import example_chip
 from analog_model.errors import DataError
 from dashboard.store import upload_store
 
@@ -63,16 +62,12 @@ def source_of_measurement(measurement: xr.Dataset, weight_set: int) -> Source:
             expected=f"0 to {measurement.sizes[v.WEIGHT_SET] - 1}",
             got=str(weight_set),
         )
-    try:
-        am.starting_chip
-    except ModuleNotFoundError:  # TEMPORARY
-        return Source(_temporary(measurement[v.CELL_CURRENT].values[weight_set], measurement), measurement)
     return Source(am.starting_chip(measurement, weight_set=weight_set), measurement)
 
 
 @lru_cache(maxsize=8)
 def _bundled(weight_set: int) -> Source:
-    return source_of_measurement(example_chip("reference"), weight_set)
+    return source_of_measurement(am.example_chip("reference"), weight_set)
 
 
 @lru_cache(maxsize=8)
@@ -82,28 +77,4 @@ def _uploaded(upload_id: str, weight_set: int) -> Source:
 
 @lru_cache(maxsize=8)
 def _synthetic(n_word_lines: int, n_bit_lines: int, layout_rule: str, seed: int) -> Source:
-    try:
-        am.synthetic_chip
-    except ModuleNotFoundError:  # TEMPORARY
-        import numpy as np
-        current = np.random.default_rng(seed).uniform(20e-9, 1e-6, (n_word_lines, n_bit_lines))
-        return Source(_temporary(current))
     return Source(am.synthetic_chip(n_word_lines, n_bit_lines, layout_rule=layout_rule, seed=seed))
-
-
-def _temporary(current, measurement=None):
-    import numpy as np
-
-    from analog_model.chip import EKV, BitLine, CouplingByClass, Layout, Pulse
-
-    layout = Layout.mirrored_columns_and_row_pairs(*current.shape)
-    kappa = np.array([[0.02, 0.05], [0.05, 0.01], [0.03, -0.02], [0.04, 0.015]])
-    return Chip(
-        name="temporary",
-        cell_current=current,
-        layout=layout,
-        cell_law=EKV(specific_current=300e-9),
-        coupling=CouplingByClass(offsets=(-1, 1), kappa=kappa),
-        bit_line=BitLine(wire_resistance=20.0, drain_sensitivity=0.3),
-        pulse=Pulse(lsb=40e-9, bits=5),
-    )

@@ -17,11 +17,15 @@ from pathlib import Path
 import xarray as xr
 
 import analog_model as am
+from analog_model.dataset.csv_table import MEMORY_PER_BYTE
 from analog_model.dataset.ingest import measurement_from_files
+from analog_model.dataset.io import MAX_BYTES
 from analog_model.dataset.source_file import SourceFile
 from analog_model.errors import DataError
 
 MAX_UPLOAD_BYTES = 64 * 2**20
+# What the library reads of text, whose cells take many times their bytes in memory.
+MAX_CSV_BYTES = MAX_BYTES // MEMORY_PER_BYTE
 MAX_STORED_BYTES = 512 * 2**20
 MAX_STORED_FILES = 64
 ID_LENGTH = 16
@@ -58,18 +62,20 @@ class UploadStore:
         Raises `DataError` for a file that is too large or is no measurement; nothing is
         kept then.
         """
-        if len(content) > self.max_upload_bytes:
+        file = SourceFile(name, content)
+        limit = self.max_upload_bytes if file.is_netcdf else MAX_CSV_BYTES
+        if len(content) > limit:
             raise DataError(
-                "upload",
-                expected=f"at most {megabytes(self.max_upload_bytes)}",
+                name,
+                expected=f"at most {megabytes(limit)}",
                 got=megabytes(len(content)),
-                advice="Split the patterns over several files, or drop those you do not need.",
+                advice="Split the patterns over several files; NetCDF may be larger than CSV.",
             )
         units = f"{pulse_width_unit}|{charge_unit}".encode()
         upload_id = hashlib.sha256(units + b"\n" + content).hexdigest()[:ID_LENGTH]
         if not self._path(upload_id).exists():
             measurement = measurement_from_files(
-                SourceFile(name, content),
+                file,
                 pulse_width_unit=pulse_width_unit,
                 charge_unit=charge_unit,
             )
@@ -106,7 +112,7 @@ class UploadStore:
 
 def megabytes(n_bytes: int) -> str:
     """A size for people."""
-    return f"{n_bytes / 2**20:.1f} MiB"
+    return f"{n_bytes / 2**20:.3g} MiB"
 
 
 @lru_cache(maxsize=1)

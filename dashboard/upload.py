@@ -52,17 +52,23 @@ class UploadHandler(RequestHandler):
     """POST of one file as the request's body; name and units are in the query."""
 
     def prepare(self) -> None:
-        """Refuse foreign pages and files too large before their bytes arrive."""
+        """Look at who sends how much, before the bytes arrive."""
         self._content = bytearray()
+        self._refusal: tuple[int, str] | None = None
         limit = upload_store().max_upload_bytes
-        # The connection's own limit lies higher, so that the answer below is the one sent.
-        self.request.connection.set_max_body_size(limit + 2**20)  # type: ignore[union-attr]
-        if not self._same_origin():
-            self._refuse(403, "Uploads are taken from this server's own page only.")
-            return
+        # Somewhat too much is read and dropped, so that the browser hears why; beyond that
+        # the connection is cut.
+        self.request.connection.set_max_body_size(4 * limit)  # type: ignore[union-attr]
         announced = int(self.request.headers.get("Content-Length", 0))
-        if announced > limit:
-            self._refuse(413, f"The file has {megabytes(announced)}; {self._limit_text()}")
+        if not self._same_origin():
+            self._refusal = (403, "Uploads are taken from this server's own page only.")
+        elif announced > limit:
+            self._refuse_size(announced)
+
+    def _refuse_size(self, size: int) -> None:
+        self._content.clear()
+        limit = megabytes(upload_store().max_upload_bytes)
+        self._refusal = (413, f"The file has {megabytes(size)}; at most {limit} are taken.")
 
     def _same_origin(self) -> bool:
         """Whether a page of this server asks: browsers set Origin, and other sites cannot
@@ -75,15 +81,17 @@ class UploadHandler(RequestHandler):
 
     def data_received(self, chunk: bytes) -> None:
         """Collect a piece; the limit holds for what arrives, not for what was announced."""
-        if self._finished:
+        if self._refusal is not None:
             return
         self._content += chunk
         if len(self._content) > upload_store().max_upload_bytes:
-            self._refuse(413, f"The file is too large; {self._limit_text()}")
+            self._refuse_size(len(self._content))
 
     async def post(self) -> None:
         """Read the file as a measurement and keep it."""
-        if self._finished:
+        if self._refusal is not None:
+            self.set_status(self._refusal[0])
+            self.write({"error": self._refusal[1]})
             return
         name = unquote(self.get_query_argument("name", "upload"))[:_MAX_NAME]
         upload = Upload(
@@ -104,13 +112,3 @@ class UploadHandler(RequestHandler):
             self.set_status(500)
             answer = {"error": "The server failed to read the file; its log says why."}
         self.write(answer)
-
-    def _limit_text(self) -> str:
-        return f"at most {megabytes(upload_store().max_upload_bytes)} are taken."
-
-    def _refuse(self, status: int, text: str) -> None:
-        self._content.clear()
-        self.set_status(status)
-        # The rest of the body is not wanted.
-        self.set_header("Connection", "close")
-        self.finish({"error": text})

@@ -1,0 +1,73 @@
+"""What the server lets through: headers on every answer, addresses it binds to."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import TYPE_CHECKING
+
+from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.web import OutputTransform
+
+from analog_model.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from bokeh.server.tornado import BokehTornado
+
+# Bokeh compiles its callbacks from text, hence 'unsafe-eval'; everything else comes from
+# this server, so that the browser itself refuses any request that would leave it.
+HEADERS = {
+    "Content-Security-Policy": "; ".join(
+        (
+            "default-src 'self'",
+            "script-src 'self' 'unsafe-inline' 'unsafe-eval'",
+            "style-src 'self' 'unsafe-inline'",
+            "img-src 'self' data: blob:",
+            "connect-src 'self'",
+            "object-src 'none'",
+            "base-uri 'none'",
+            "form-action 'self'",
+            "frame-ancestors 'self'",
+        )
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "SAMEORIGIN",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+}
+
+
+class SecurityHeaders(OutputTransform):
+    """Adds `HEADERS` to every HTTP answer of a server."""
+
+    def __init__(self, request: HTTPServerRequest) -> None:
+        super().__init__(request)
+
+    def transform_first_chunk(
+        self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
+    ) -> tuple[int, HTTPHeaders, bytes]:
+        """Set what is not set already, then pass the chunk on."""
+        for name, value in HEADERS.items():
+            headers.setdefault(name, value)
+        return status_code, headers, chunk
+
+    @classmethod
+    def install(cls, application: BokehTornado) -> None:
+        """Send the headers with everything that the application answers."""
+        application.add_transform(cls)
+
+
+def check_host(host: str) -> None:
+    """Refuse to serve beyond this machine: the dashboard knows no users."""
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = host == "localhost"
+    if not local:
+        raise ConfigurationError(
+            "host",
+            expected="an address of this machine only, such as 127.0.0.1",
+            got=repr(host),
+            advice="For others, put a server that knows its users in front (or an SSH tunnel) "
+            "and name its address with allow_websocket_origin.",
+        )

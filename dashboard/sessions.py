@@ -1,0 +1,55 @@
+"""Sessions that a server holds at one time."""
+
+from __future__ import annotations
+
+import logging
+import weakref
+from typing import Any
+
+import panel as pn
+from bokeh.document import Document
+
+from analog_model.errors import SimulationError
+from dashboard.state import State
+
+MAX_SESSIONS = 100
+log = logging.getLogger(__name__)
+
+# Only looked at, never kept alive: a session that ended leaves on its own.
+_states: weakref.WeakKeyDictionary[Document, State] = weakref.WeakKeyDictionary()
+_open: set[str] = set()
+
+
+def admit() -> None:
+    """Count the session being built; `SimulationError` where the server is full."""
+    document = pn.state.curdoc
+    context = None if document is None else document.session_context
+    if document is None or context is None:
+        return
+    if len(_open) >= MAX_SESSIONS:
+        raise SimulationError(
+            "this server",
+            expected=f"at most {MAX_SESSIONS} open pages",
+            got="one more",
+            advice="Close other tabs of the dashboard and reload in half a minute.",
+        )
+    _open.add(context.id)
+    document.on_session_destroyed(_leave)
+
+
+def _leave(context: Any) -> None:
+    _open.discard(context.id)
+
+
+def register(state: State) -> None:
+    """Remember which state belongs to the session being built."""
+    if pn.state.curdoc is not None:
+        _states[pn.state.curdoc] = state
+
+
+def on_callback_error(error: Exception) -> None:
+    """Log what a callback raised, and tell the session's user instead of dying silently."""
+    log.error("A callback failed", exc_info=error)
+    state = None if pn.state.curdoc is None else _states.get(pn.state.curdoc)
+    if state is not None:
+        state.tell(f"That did not work. {type(error).__name__}: {error}", "error")

@@ -217,6 +217,8 @@ def _separator(header: str, where: str) -> str:
     present = [separator for separator in SEPARATORS if separator in header]
     if len(present) == 1:
         return present[0]
+    if not present and " " not in split_unit(header.strip(), ())[0]:
+        return ","  # a single column, such as the pulses of one word line
     raise DataError(
         where,
         expected="column names separated by commas, semicolons or tabs, one of them only",

@@ -23,7 +23,7 @@ CURRENT_COLUMNS = (v.WEIGHT_SET, v.WORD_LINE, v.BIT_LINE, v.CELL_CURRENT)
 
 def is_tidy(table: Table) -> bool:
     """Whether the header looks like one row a value."""
-    return v.WORD_LINE in table.columns or v.BIT_LINE in table.columns
+    return not {*PULSE_COLUMNS[1:], *CHARGE_COLUMNS[1:]}.isdisjoint(table.columns)
 
 
 def from_tidy(

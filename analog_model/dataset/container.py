@@ -20,6 +20,7 @@ CLASSIC_MAGIC = b"CDF"
 # Filters that every HDF5 build has: gzip, shuffle, fletcher32, szip, nbit, scale-offset.
 BUILT_IN_FILTERS = {1, 2, 3, 4, 5, 6}
 MAX_TEXT_LENGTH = 256
+OBJECT_BYTES = 64  # of a Python text beside its characters
 MAX_ATTRIBUTE_BYTES = 1 << 20
 
 
@@ -45,22 +46,28 @@ def check_container(content: bytes, source: str, max_bytes: int) -> None:
             if classic
             else "Import a CSV file with import_measurement.",
         )
+    at_once = max(1, max_bytes // len(content))
     with h5py.File(io.BytesIO(content), "r") as file:
         declared = _attribute_bytes(file, source)
         for name in file:
+            where = f"{name} in {source}"
             _check_link(file, name, source)
             variable = file[name]
-            declared += _declared_bytes(variable, f"{name} in {source}")
-            declared += _attribute_bytes(variable, f"{name} in {source}")
-            if declared > max_bytes:
-                raise DataError(
-                    f"{name} in {source}",
-                    expected=f"at most {max_bytes} bytes of data in the file",
-                    got=f"shape {variable.shape}, {declared} bytes so far",
-                    advice="Raise max_bytes if the file is trusted.",
-                )
+            declared += _declared_bytes(variable, where) + _attribute_bytes(variable, where)
+            _check_total(declared, max_bytes, variable, where)
             if h5py.check_string_dtype(variable.dtype):
-                _check_texts(variable, f"{name} in {source}", max(1, max_bytes // len(content)))
+                declared += _text_bytes(variable, where, at_once)
+                _check_total(declared, max_bytes, variable, where)
+
+
+def _check_total(declared: int, max_bytes: int, variable: h5py.Dataset, where: str) -> None:
+    if declared > max_bytes:
+        raise DataError(
+            where,
+            expected=f"at most {max_bytes} bytes of data in the file",
+            got=f"shape {variable.shape}, {declared} bytes so far",
+            advice="Raise max_bytes if the file is trusted.",
+        )
 
 
 def _check_link(file: h5py.File, name: str, source: str) -> None:
@@ -119,26 +126,30 @@ def _attribute_bytes(holder: Any, where: str) -> int:
     return total
 
 
-def _check_texts(variable: h5py.Dataset, where: str, at_once: int) -> None:
-    """Refuse long texts: an array of texts takes the longest one's room for each."""
-    if variable.dtype.kind == "S":
+def _text_bytes(variable: h5py.Dataset, where: str, at_once: int) -> int:
+    """Memory that the texts take: in an array each has the room of the longest.
+
+    Many entries may refer to one long text in the file, so only `at_once` are read together.
+    """
+    characters = variable.dtype == np.dtype("S1") and variable.ndim == 2
+    if variable.ndim > 1 and not characters:
+        raise DataError(where, expected="texts in a row", got=f"shape {variable.shape}")
+    if characters:
+        longest = int(variable.shape[1])
+    elif variable.dtype.kind == "S":
         longest = int(variable.dtype.itemsize)
+    elif variable.ndim == 0:
+        longest = len(variable[()])
     else:
-        longest = 0
-        flat = variable[()] if variable.ndim == 0 else None
-        blocks = (
-            [np.asarray([flat])]
-            if flat is not None
-            else (variable[k : k + at_once] for k in range(0, variable.shape[0], at_once))
-        )
-        for block in blocks:
-            longest = max(longest, *(len(text) for text in np.ravel(block)), 0)
+        blocks = (variable[k : k + at_once] for k in range(0, variable.shape[0], at_once))
+        longest = max((len(text) for block in blocks for text in block), default=0)
     if longest > MAX_TEXT_LENGTH:
         raise DataError(
             where,
             expected=f"texts of at most {MAX_TEXT_LENGTH} bytes",
             got=f"one of {longest} bytes",
         )
+    return int(variable.shape[0] if variable.ndim else 1) * (4 * longest + OBJECT_BYTES)
 
 
 def _count(shape: tuple[int, ...]) -> int:

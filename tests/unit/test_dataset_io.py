@@ -188,6 +188,27 @@ def test_one_long_text_for_many_patterns_is_refused(tmp_path: Path) -> None:
     )
 
 
+def test_room_that_texts_take_in_memory_counts(tmp_path: Path) -> None:
+    texts = np.array(["x" * 200] * 4000, dtype=object)
+    path = hdf5(
+        tmp_path / "texts.nc",
+        lambda f: f.create_dataset("kind", data=texts, dtype=h5py.string_dtype()),
+    )
+    assert "kind in texts.nc: expected at most 2097152 bytes of data" in refusal(
+        path, max_bytes=2 * MEBIBYTE
+    )
+
+
+def test_long_characters_are_refused(tmp_path: Path) -> None:
+    path = hdf5(
+        tmp_path / "texts.nc",
+        lambda f: f.create_dataset("kind", shape=(4, 10_000), dtype="S1"),
+    )
+    assert "kind in texts.nc: expected texts of at most 256 bytes, got one of 10000" in refusal(
+        path
+    )
+
+
 @pytest.mark.parametrize(
     ("fill", "fragment"),
     [

@@ -26,7 +26,7 @@ def create_app() -> pn.Template:
     """
     try:
         return _session_page()
-    except Exception as error:  # noqa: BLE001 - whatever it is, the browser must see it
+    except Exception as error:
         log.exception("The session could not be built")
         return pn.Template(failure_page(error), design=Instrument)
 

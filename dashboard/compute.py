@@ -35,9 +35,7 @@ class IdentityCache:
         self._entries: OrderedDict[Hashable, tuple[tuple[Any, ...], Any]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(
-        self, objects: tuple[Any, ...], key: Hashable, make: Callable[[], Result]
-    ) -> Result:
+    def get(self, objects: tuple[Any, ...], key: Hashable, make: Callable[[], Result]) -> Result:
         """The cached result, or what `make` returns."""
         address = (tuple(map(id, objects)), key)
         with self._lock:
@@ -72,9 +70,7 @@ def current_shift(chip: Chip, activation_pattern: np.ndarray) -> xr.Dataset:
 def time_slots(chip: Chip, pulse_width: np.ndarray) -> xr.Dataset:
     """Slots of one operation: start, duration, activation pattern; pulses per word line."""
     width = np.asarray(pulse_width, dtype=float)
-    return _cache.get(
-        (chip,), ("time_slots", _bytes(width)), lambda: am.slot_timeline(chip, width)
-    )
+    return _cache.get((chip,), ("time_slots", _bytes(width)), lambda: am.slot_timeline(chip, width))
 
 
 def slot_currents(chip: Chip, pulse_width: np.ndarray, bit_line: int) -> xr.Dataset:

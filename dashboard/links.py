@@ -74,9 +74,7 @@ def read_query(query: str) -> tuple[dict[str, Any], list[str]]:
     problems: list[str] = []
     for short, text in parse_qsl(query.lstrip("?"), keep_blank_values=True):
         if short not in STATE_NAMES:
-            problems.append(
-                f"The link has an unknown part {short[:40]!r}; it is left out."
-            )
+            problems.append(f"The link has an unknown part {short[:40]!r}; it is left out.")
             continue
         name = STATE_NAMES[short]
         try:

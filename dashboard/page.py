@@ -86,7 +86,7 @@ class Page:
 
     def template(self) -> Template:
         """The page as Panel serves it."""
-        template = Template(_source(), design=Instrument)
+        template = Template(_source(), design=Instrument, location=True)
         template.add_variable("pages", list(PAGES.items()))
         template.add_variable("page", self.state.page)
         template.add_variable("theme", self.state.theme)
@@ -145,7 +145,7 @@ class Page:
         """The view in a layout of its own; an exception shows as a message in its place."""
         try:
             view: Any = view_of(page, self.state)
-        except Exception as error:  # noqa: BLE001 - whatever a view raises, the page stands
+        except Exception as error:
             log.exception("The view %s could not be built", page)
             view = pn.pane.HTML(failure(f"The page {PAGES[page]} could not be drawn.", error))
         return pn.Column(view, sizing_mode="stretch_both", css_classes=["view"])

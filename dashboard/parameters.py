@@ -63,7 +63,7 @@ PARAMETERS: dict[str, ParameterSpec] = {
         ParameterSpec(
             "coupling_scale",
             "Coupling, relative",
-            lambda chip: 1.0,
+            lambda _chip: 1.0,
             upper=5.0,
             step=0.05,
             unit="×",
@@ -275,7 +275,9 @@ def _lines(source: Chip, given: dict[str, Any]) -> dict[str, Any]:
     }
     if line:
         changes["bit_line"] = source.bit_line.replace(**line)
-    pulse = {name: given[name] for name in ("dead_time", "lsb", "bits") if name in given}
+    pulse: dict[str, Any] = {
+        name: given[name] for name in ("dead_time", "lsb", "bits") if name in given
+    }
     if "bits" in pulse:
         # Fewer bits mean coarser codes over the same range, not a shorter range.
         pulse.setdefault("lsb", nominal_full_width(source) / (2 ** pulse["bits"] - 1))

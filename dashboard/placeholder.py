@@ -25,7 +25,11 @@ class Placeholder(pn.viewable.Viewer):
         )
         self.mapper = LinearColorMapper(palette=theme.diverging(state.theme), low=-1, high=1)
         self.image = self.figure.image(
-            image=[np.zeros((1, 1), dtype=np.float32)], x=0, y=0, dw=1, dh=1,
+            image=[np.zeros((1, 1), dtype=np.float32)],
+            x=0,
+            y=0,
+            dw=1,
+            dh=1,
             color_mapper=self.mapper,
         )
         self.figure.add_layout(ColorBar(color_mapper=self.mapper, title="shift"), "right")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import TYPE_CHECKING
 
-from tornado.httputil import HTTPHeaders, HTTPServerRequest
+from tornado.httputil import HTTPHeaders
 from tornado.web import OutputTransform
 
 from analog_model.errors import ConfigurationError
@@ -40,11 +40,12 @@ HEADERS = {
 class SecurityHeaders(OutputTransform):
     """Adds `HEADERS` to every HTTP answer of a server."""
 
-    def __init__(self, request: HTTPServerRequest) -> None:
-        super().__init__(request)
-
     def transform_first_chunk(
-        self, status_code: int, headers: HTTPHeaders, chunk: bytes, finishing: bool
+        self,
+        status_code: int,
+        headers: HTTPHeaders,
+        chunk: bytes,
+        finishing: bool,  # noqa: ARG002, FBT001 - Tornado's signature
     ) -> tuple[int, HTTPHeaders, bytes]:
         """Set what is not set already, then pass the chunk on."""
         for name, value in HEADERS.items():

@@ -11,7 +11,7 @@ from panel.viewable import Viewable
 
 from analog_model import vocabulary as v
 from analog_model.chip.layout import LAYOUT_RULES
-from dashboard.latest import latest_only
+from dashboard.latest import LatestOnly
 from dashboard.parameters import PARAMETERS, ParameterSpec
 from dashboard.sources import BUNDLED, GIVEN, SYNTHETIC, UPLOAD
 from dashboard.state import CHIP_INPUTS, MAX_LINES, State
@@ -66,20 +66,19 @@ class SourceControls(param.Parameterized):
         if state.source == GIVEN:
             labels = {GIVEN: "Given", **labels}
         self.source = pn.widgets.RadioButtonGroup(
-            name="Chip",
+            label="Chip",
             options={label: name for name, label in labels.items()},
             value=state.source,
-            button_type="default",
             **WIDTH,
         )
-        self.weight_set = pn.widgets.Select(name="Programmed weights", **WIDTH)
+        self.weight_set = pn.widgets.Select(label="Programmed weights", **WIDTH)
         self.n_word_lines = self._lines("Word lines", "n_word_lines")
         self.n_bit_lines = self._lines("Bit lines", "n_bit_lines")
         self.layout_rule = pn.widgets.Select(
-            name="Layout", options=LAYOUT_LABELS, value=state.layout_rule, **WIDTH
+            label="Layout", options=LAYOUT_LABELS, value=state.layout_rule, **WIDTH
         )
         self.seed = pn.widgets.IntInput(
-            name="Seed of the weights", value=state.seed, start=0, **WIDTH
+            label="Seed of the weights", value=state.seed, start=0, **WIDTH
         )
         self.synthetic = pn.Column(
             pn.Row(self.n_word_lines, self.n_bit_lines, **BOX),
@@ -99,7 +98,7 @@ class SourceControls(param.Parameterized):
 
     def _lines(self, label: str, name: str) -> pn.widgets.IntInput:
         return pn.widgets.IntInput(
-            name=label, value=getattr(self.state, name), start=1, end=MAX_LINES, **WIDTH
+            label=label, value=getattr(self.state, name), start=1, end=MAX_LINES, **WIDTH
         )
 
     def _setter(self, name: str) -> Callable[[param.parameterized.Event], None]:
@@ -139,7 +138,7 @@ class ParameterControls:
             name: _widget(spec) for name, spec in PARAMETERS.items()
         }
         self.switches = {
-            name: pn.widgets.Checkbox(name=label, css_classes=["switch"], **WIDTH)
+            name: pn.widgets.Checkbox(label=label, css_classes=["switch"], **WIDTH)
             for name, label in EFFECT_LABELS.items()
         }
         self.note = pn.pane.HTML(
@@ -148,9 +147,7 @@ class ParameterControls:
             visible=False,
             **WIDTH,
         )
-        self.reset = pn.widgets.Button(
-            name="Reset to the chip's own values", button_type="default", **WIDTH
-        )
+        self.reset = pn.widgets.Button(label="Reset to the chip's own values", **WIDTH)
         self.layout = pn.Column(*self._rows(), self.reset, **BOX)
         self._show()
         for name, widget in self.widgets.items():
@@ -172,7 +169,7 @@ class ParameterControls:
 
     def _setter(self, name: str) -> Callable[[param.parameterized.Event], None]:
         spec = PARAMETERS[name]
-        choose = latest_only(lambda value: self.state.param.update({name: value}))
+        choose: LatestOnly[Any] = LatestOnly(lambda value: self.state.param.update({name: value}))
 
         def moved(event: param.parameterized.Event) -> None:
             if not self._showing and event.new is not None:
@@ -210,13 +207,13 @@ def _widget(spec: ParameterSpec) -> pn.widgets.Widget:
     if spec.choices:
         labels = {"self_consistent": "self-consistent", "first_order": "first order"}
         options = {labels.get(choice, choice): choice for choice in spec.choices}
-        return pn.widgets.Select(name=spec.label, options=options, **WIDTH)
+        return pn.widgets.Select(label=spec.label, options=options, **WIDTH)
     if spec.integer:
         return pn.widgets.IntSlider(
-            name=_title(spec), start=int(spec.lower), end=int(spec.upper), **WIDTH
+            label=_title(spec), start=int(spec.lower), end=int(spec.upper), **WIDTH
         )
     return pn.widgets.FloatSlider(
-        name=_title(spec),
+        label=_title(spec),
         start=spec.lower / spec.factor,
         end=spec.upper / spec.factor,
         step=spec.step / spec.factor,
@@ -246,7 +243,7 @@ def _put(widget: pn.widgets.Widget, spec: ParameterSpec, value: Any) -> None:
     shown = int(shown) if spec.integer else float(f"{shown:.6g}")
     _set(
         widget,
-        name=f"{spec.label}, {spec.absent}" if absent else _title(spec),
+        label=f"{spec.label}, {spec.absent}" if absent else _title(spec),
         show_value=not absent,
         start=min(widget.start, shown),
         end=max(widget.end, shown),

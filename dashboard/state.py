@@ -8,7 +8,7 @@ one change; what follows from it is derived once, so that a view repaints once.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 import param
@@ -191,7 +191,7 @@ class State(param.Parameterized):
         self.param.update(source=UPLOAD, upload_id=upload_id, weight_set=0)
         return upload_id
 
-    def tell(self, text: str, kind: str = "info") -> None:
+    def tell(self, text: str, kind: Literal["info", "error"] = "info") -> None:
         """Show the user a message."""
         self.notice = Notice(text, kind=kind)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import colorcet
 from bokeh.models import (
@@ -145,5 +146,5 @@ class PageTheme(DefaultTheme):
 class Instrument(Design):
     """Panel design whose widgets take their colours from the page."""
 
-    modifiers = {Viewable: {"stylesheets": [Inherit, "assets/widgets.css"]}}
-    _themes = {"default": PageTheme, "dark": PageTheme}
+    modifiers: ClassVar = {Viewable: {"stylesheets": [Inherit, "assets/widgets.css"]}}
+    _themes: ClassVar = {"default": PageTheme, "dark": PageTheme}

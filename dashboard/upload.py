@@ -71,8 +71,11 @@ class UploadHandler(RequestHandler):
         self._refusal = (413, f"The file has {megabytes(size)}; at most {limit} are taken.")
 
     def _same_origin(self) -> bool:
-        """Whether a page of this server asks: browsers set Origin, and other sites cannot
-        send our header without a preflight that nobody answers."""
+        """Whether a page of this server asks.
+
+        Browsers set Origin; other sites cannot send our header without a preflight, which
+        nobody answers.
+        """
         origin = self.request.headers.get("Origin")
         if origin is None or "X-Analog-Model" not in self.request.headers:
             return False

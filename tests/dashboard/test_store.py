@@ -1,0 +1,114 @@
+"""Uploads on the server: what is kept, under which name, what is refused."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+
+import analog_model as am
+from analog_model import vocabulary as v
+from analog_model.errors import DataError
+from dashboard.store import UploadStore
+
+
+def wide_csv(scale: float = 1.0) -> bytes:
+    """Two word lines, one bit line: a one-hot read of each, then both."""
+    rows = ["single,calibration,40,0,{:.6f}", "single,calibration,0,40,{:.6f}"]
+    rows += ["random,test,80,40,{:.6f}"]
+    charges = [scale * 4.0, scale * 2.0, scale * 10.5]
+    lines = [row.format(q) for row, q in zip(rows, charges, strict=True)]
+    header = ["# time in ns, charge in fC", "kind,split,t0,t1,q0"]
+    return "\n".join([*header, *lines, ""]).encode()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> UploadStore:
+    return UploadStore(tmp_path, max_upload_bytes=2**20, max_stored_files=3)
+
+
+def test_an_upload_opens_again_by_its_id(store: UploadStore) -> None:
+    upload_id = store.put(wide_csv(), name="lab.csv")
+    measurement = store.open(upload_id)
+    np.testing.assert_allclose(measurement[v.CHARGE].values[:, 0], [4e-15, 2e-15, 10.5e-15])
+    np.testing.assert_allclose(measurement[v.PULSE_WIDTH].values[2], [80e-9, 40e-9])
+    assert store.put(wide_csv(), name="another name.csv") == upload_id
+    assert len(list(store.folder.iterdir())) == 1
+
+
+def test_units_are_part_of_what_was_uploaded(store: UploadStore) -> None:
+    bare = wide_csv().split(b"\n", 1)[1]
+    with pytest.raises(DataError, match="unit"):
+        store.put(bare)
+    nano = store.put(bare, pulse_width_unit="ns", charge_unit="fC")
+    pico = store.put(bare, pulse_width_unit="ns", charge_unit="pC")
+    ratio = store.open(pico)[v.CHARGE].values / store.open(nano)[v.CHARGE].values
+    np.testing.assert_allclose(ratio, 1e3)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "header line"),
+        (b"\x89HDF\r\n\x1a\n" + b"\0" * 500, "NetCDF"),
+        (b"PK\x03\x04 a zip file" + bytes(range(256)), "bad.csv"),
+        (b"\0" * (2**20 + 1), "bad.csv"),
+        (wide_csv().replace(b"4.000000", b"four"), "four"),
+    ],
+)
+def test_a_refused_upload_leaves_nothing(store: UploadStore, content: bytes, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        store.put(content, name="bad.csv")
+    assert list(store.folder.iterdir()) == []
+
+
+def test_too_large_says_both_sizes(tmp_path: Path) -> None:
+    store = UploadStore(tmp_path, max_upload_bytes=100)
+    with pytest.raises(DataError, match=r"at most 9.54e-05 MiB, got 0.000195 MiB"):
+        store.put(b"\x89HDF\r\n\x1a\n".ljust(204, b"\0"))
+
+
+@pytest.mark.parametrize(
+    "upload_id", ["", "../store", "0" * 15, "0" * 16, "A" * 16, "/etc/passwd", "0" * 16 + "\n"]
+)
+def test_only_ids_of_uploads_open(store: UploadStore, upload_id: str) -> None:
+    (store.folder / "store.nc").write_bytes(b"not for you")
+    with pytest.raises(DataError, match="Upload the file again"):
+        store.open(upload_id)
+
+
+def test_the_oldest_upload_leaves_first(store: UploadStore) -> None:
+    ids = []
+    for k in range(4):
+        ids.append(store.put(wide_csv(scale=1 + k)))
+        os.utime(store.folder / f"{ids[-1]}.nc", (k, k))
+    with pytest.raises(DataError):
+        store.open(ids[0])
+    for kept in ids[1:]:
+        assert isinstance(store.open(kept), xr.Dataset)
+
+
+def test_stored_bytes_are_capped_but_the_newest_stays(tmp_path: Path) -> None:
+    store = UploadStore(tmp_path, max_stored_bytes=1)
+    store.put(wide_csv(1.0))
+    newest = store.put(wide_csv(2.0))
+    assert [path.stem for path in tmp_path.iterdir()] == [newest]
+
+
+def test_the_reference_chip_as_csv_is_the_reference_chip(store: UploadStore) -> None:
+    """What the browser gets from the CSV export of a lab is what the library reads."""
+    reference = am.example_chip("reference")
+    names = ["kind", "split", *(f"t{j}" for j in range(16)), *(f"q{i}" for i in range(16))]
+    rows = [",".join(names)]
+    for k in range(0, 400, 40):
+        row = reference.isel({v.PATTERN: k})
+        widths, charges = row[v.PULSE_WIDTH].values * 1e9, row[v.CHARGE].values * 1e15
+        cells = [f"{x:.9g}" for x in (*widths, *charges)]
+        rows.append(",".join([str(row[v.KIND].item()), str(row[v.SPLIT].item()), *cells]))
+    content = "\n".join(["# time in ns, charge in fC", *rows, ""]).encode()
+    measurement = store.open(store.put(content))
+    picked = reference.isel({v.PATTERN: slice(0, 400, 40)})
+    np.testing.assert_allclose(measurement[v.CHARGE].values, picked[v.CHARGE].values, rtol=1e-8)

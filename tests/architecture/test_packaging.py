@@ -12,7 +12,9 @@ import subprocess
 import sys
 import sysconfig
 import tarfile
+import time
 import tomllib
+import urllib.request
 import venv
 import zipfile
 from dataclasses import dataclass
@@ -144,6 +146,36 @@ def test_the_command_works_away_from_the_checkout(installed: Path, tmp_path: Pat
     command = str(installed / "analog-model")
     done = run_away_from_the_checkout([command, "info", "reference", "--json"], tmp_path)
     assert json.loads(done.stdout)["sizes"]["bit_line"] == 16
+
+
+@pytest.mark.packaging
+def test_the_dashboard_starts_away_from_the_checkout(installed: Path, tmp_path: Path) -> None:
+    command = [str(installed / "analog-model"), "dashboard", "--port", "0", "--no-open"]
+    log = tmp_path / "log"
+    with log.open("w") as out:
+        server = subprocess.Popen(command, cwd=tmp_path, stdout=out, stderr=out)
+    try:
+        address = announced_address(log, server)
+        assert re.fullmatch(r"http://(localhost|127\.0\.0\.1):[0-9]+/", address)
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            page = answer.read().decode()
+        assert "could not start" not in page
+        with urllib.request.urlopen(f"{address}assets/style.css", timeout=60) as answer:
+            assert answer.status == 200
+        server.terminate()
+        server.wait(timeout=30)
+    finally:
+        server.kill()
+
+
+def announced_address(log: Path, server: subprocess.Popen[bytes]) -> str:
+    """The address that the server prints once it listens."""
+    deadline = time.monotonic() + 120
+    while time.monotonic() < deadline and server.poll() is None:
+        if found := re.search(r"http://[^ ]+", log.read_text()):
+            return found[0]
+        time.sleep(0.2)
+    pytest.fail(f"no address was printed: {log.read_text()}")
 
 
 def normalised(requirement: str) -> str:

@@ -127,13 +127,19 @@ def test_dashboard_hands_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("dashboard.app.serve", serve)
     done = run("dashboard", "--port", "0", "--no-open")
     assert done.exit_code == 0, done.stderr
-    assert seen == {"host": "127.0.0.1", "port": 0, "open_browser": False}
+    assert seen == {
+        "host": "127.0.0.1",
+        "port": 0,
+        "open_browser": False,
+        "allow_websocket_origin": None,
+    }
 
 
 def test_dashboard_without_its_libraries_says_how_to_get_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setitem(sys.modules, "dashboard.app", None)
+    monkeypatch.delitem(sys.modules, "dashboard.app", raising=False)
+    monkeypatch.setitem(sys.modules, "panel", None)
     done = run("dashboard")
     assert done.exit_code == 2
     assert "pip install 'analog-model[dashboard]'" in one_line(done.stderr)

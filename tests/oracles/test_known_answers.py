@@ -174,7 +174,7 @@ def test_staggered_pulses_overlap_by_their_delays(method: str) -> None:
     stagger = [0.0, 40 * NS]
     chip = pair(pulse=am.Pulse(alignment="staggered", stagger=stagger))
     np.testing.assert_allclose(
-        charge(chip, [50.0, 20.0], method), [167.583182704725428], rtol=1e-13
+        charge(chip, [50.0, 20.0], method), [167.583182705472825], rtol=1e-13
     )
     # Dead time 4 ns, half at each end: [2, 48] and [42, 58] ns share 6 ns:
     # 2 (40 + 6 e^0.2) + 3 (10 + 6 e^0.1).
@@ -187,7 +187,7 @@ def test_staggered_pulses_overlap_by_their_delays(method: str) -> None:
 def test_given_starts_override_the_alignment(method: str) -> None:
     starts = np.array([0.0, 40.0]) * NS
     result = charge(pair(), [50.0, 20.0], method, pulse_start=starts)
-    np.testing.assert_allclose(result, [167.583182704725428], rtol=1e-13)
+    np.testing.assert_allclose(result, [167.583182705472825], rtol=1e-13)
 
 
 def test_widths_become_whole_codes(method: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +31,7 @@ UNSAFE_CALLS = {
 }
 
 
+@functools.cache
 def parsed(source: Path) -> ast.Module:
     return ast.parse((ROOT / source).read_text(encoding="utf-8"))
 

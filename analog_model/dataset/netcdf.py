@@ -15,8 +15,8 @@ from analog_model.vocabulary import VariableSpec
 
 # What h5py, h5netcdf and xarray raise for a damaged file; none of them documents a base.
 DAMAGE = (OSError, RuntimeError, ValueError, TypeError, LookupError, AttributeError)
-# A checksum per chunk: a flipped bit is found when the file is read.
-FILTERS = {"zlib": True, "complevel": 4, "shuffle": True, "fletcher32": True}
+# zlib carries a checksum: a flipped bit is found when the file is read.
+FILTERS = {"zlib": True, "complevel": 4, "shuffle": True}
 
 
 def decode(

@@ -114,6 +114,11 @@ def test_fingerprint_ignores_order_width_and_history() -> None:
     assert provenance.fingerprint(other) == provenance.fingerprint(chip)
 
 
+def test_fingerprint_takes_equal_zeros_as_equal() -> None:
+    zero, negative = xr.Dataset({"charge": ("x", [0.0])}), xr.Dataset({"charge": ("x", [-0.0])})
+    assert provenance.fingerprint(zero) == provenance.fingerprint(negative)
+
+
 @pytest.mark.parametrize(
     "change",
     [

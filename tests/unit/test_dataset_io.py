@@ -280,6 +280,21 @@ def test_coordinates_need_not_be_listed_in_the_file(saved: Path) -> None:
     assert {"kind", "split"} <= set(io.open_measurement(saved).coords)
 
 
+def test_packed_values_are_unpacked(saved: Path) -> None:
+    chip = io.open_measurement(saved)
+    packing = {"dtype": "i2", "scale_factor": 4e-8, "_FillValue": -1}
+    chip.to_netcdf(saved, engine="h5netcdf", encoding={"pulse_width": packing})
+    with h5py.File(saved) as file:
+        assert file["pulse_width"][0, 0] == 31
+    opened = io.open_measurement(saved).pulse_width
+    np.testing.assert_allclose(opened, chip.pulse_width, rtol=1e-12)
+
+
+def test_saved_file_declares_no_fill_value(saved: Path) -> None:
+    with h5py.File(saved) as file:
+        assert not [name for name in file if "_FillValue" in file[name].attrs]
+
+
 # Nothing in a file is executed, and no file carries Python objects.
 
 

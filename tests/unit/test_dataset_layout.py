@@ -113,7 +113,7 @@ def chips_parts(draw: st.DrawFn) -> tuple[Layout, CouplingByClass | CouplingByCe
     return layout, kind(offsets=offsets, kappa=draw(arrays(float, shape, elements=kappas)))
 
 
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(chips_parts())
 def test_layout_with_coupling_survives_a_file(
     parts: tuple[Layout, CouplingByClass | CouplingByCell | None],

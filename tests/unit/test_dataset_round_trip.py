@@ -18,7 +18,7 @@ from analog_model.dataset.provenance import fingerprint
 from analog_model.dataset.schema import validate
 from analog_model.dataset.source_file import SourceFile
 
-few = settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow])
+few = settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
 
 charges = st.floats(-1e-9, 1e-9, allow_subnormal=True)
 widths = st.floats(0, 1e-3)

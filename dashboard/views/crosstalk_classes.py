@@ -1,0 +1,34 @@
+"""Layout classes as a reader meets them: a colour each, a key to them."""
+
+from __future__ import annotations
+
+from html import escape
+
+import colorcet
+
+from analog_model.chip import Chip
+from dashboard.theme import CATEGORICAL
+
+_KEYED = 8
+
+
+def class_colours(n_classes: int) -> list[str]:
+    """One colour per layout class, told apart with any colour vision up to eight."""
+    if n_classes <= len(CATEGORICAL):
+        return list(CATEGORICAL[:n_classes])
+    return [colorcet.glasbey_bw_minc_20[k % 256] for k in range(n_classes)]
+
+
+def class_key(chip: Chip, shown: str) -> str:
+    """HTML saying what is `shown`, with a key to the layout classes, the first eight of many."""
+    names = chip.layout.class_names
+    colours = class_colours(len(names))
+    items = [
+        f'<li><i style="background:{colour}"></i>{escape(name)}</li>'
+        for name, colour in list(zip(names, colours, strict=True))[:_KEYED]
+    ]
+    if len(names) > _KEYED:
+        items.append(f"<li>and {len(names) - _KEYED} more</li>")
+    return (
+        f'<p>{escape(shown)}</p><ul class="key" aria-label="Layout classes">{"".join(items)}</ul>'
+    )

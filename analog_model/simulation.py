@@ -41,6 +41,55 @@ def _check_widths(chip: Chip, width: np.ndarray, name: str = v.PULSE_WIDTH) -> N
         )
 
 
+def _check_starts(width: np.ndarray, start: np.ndarray) -> None:
+    if start.shape != width.shape:
+        raise SimulationError(
+            v.PULSE_START,
+            expected=f"one start per pulse, shape {width.shape}",
+            got=f"shape {start.shape}",
+        )
+    if not np.isfinite(start).all():
+        index = [int(k) for k in np.argwhere(~np.isfinite(start))[0]]
+        raise SimulationError(
+            f"{v.PULSE_START}{index}", expected="a finite time", got=f"{start[tuple(index)]:g} s"
+        )
+
+
+def _start_like(pulse_start: Any, pulse_width: Any) -> Any:
+    """Labelled starts in the order of the widths' dimensions; anything else as it is."""
+    if isinstance(pulse_start, xr.DataArray) and isinstance(pulse_width, xr.DataArray):
+        if set(pulse_start.dims) != set(pulse_width.dims):
+            raise SimulationError(
+                v.PULSE_START,
+                expected=f"the dimensions of {v.PULSE_WIDTH}, {tuple(map(str, pulse_width.dims))}",
+                got=str(tuple(map(str, pulse_start.dims))),
+            )
+        return pulse_start.transpose(*pulse_width.dims)
+    return pulse_start
+
+
+def _simulate_tensor(
+    chip: Chip,
+    pulse_width: torch.Tensor,
+    pulse_start: torch.Tensor | None,
+    merge_tolerance: float,
+) -> torch.Tensor:
+    if not pulse_width.is_floating_point():
+        raise SimulationError(
+            v.PULSE_WIDTH, expected="a floating-point tensor in s", got=str(pulse_width.dtype)
+        )
+    width = pulse_width.detach().cpu().double().numpy()
+    _check_widths(chip, width)
+    if pulse_start is not None:
+        if not isinstance(pulse_start, torch.Tensor):
+            raise SimulationError(
+                v.PULSE_START, expected="a tensor, as the widths", got=type(pulse_start).__name__
+            )
+        _check_starts(width, pulse_start.detach().cpu().double().numpy())
+    array = array_tensors(chip, dtype=pulse_width.dtype, device=pulse_width.device)
+    return slots.simulate(array, pulse_width, pulse_start, merge_tolerance=merge_tolerance).charge
+
+
 def _by_reference(chip: Chip, width: np.ndarray, start: np.ndarray | None) -> np.ndarray:
     flat = width.reshape(-1, chip.n_word_lines)
     starts = None if start is None else start.reshape(-1, chip.n_word_lines)
@@ -64,7 +113,8 @@ def simulate(
     carries the bound of the error as attribute `merge_bound` [C].
 
     Methods: "slots", exact and fast; "reference", the NumPy loops it is held to.
-    Raises SimulationError for widths that are negative, not finite, or of another length.
+    Raises SimulationError for widths that are negative, not finite, or of another length,
+    for starts that do not match them, for tensors of whole numbers.
     """
     if method not in METHODS:
         raise SimulationError(
@@ -77,13 +127,12 @@ def simulate(
             got=type(pulse_width).__name__,
             advice="Use method='slots'.",
         )
+    if not merge_tolerance >= 0:
+        raise SimulationError(
+            "merge_tolerance", expected="0 s or more", got=f"{merge_tolerance:g} s"
+        )
     if isinstance(pulse_width, torch.Tensor):
-        _check_widths(chip, pulse_width.detach().cpu().double().numpy())
-        dtype, device = pulse_width.dtype, pulse_width.device
-        array = array_tensors(chip, dtype=dtype, device=device)
-        return slots.simulate(
-            array, pulse_width, pulse_start, merge_tolerance=merge_tolerance
-        ).charge
+        return _simulate_tensor(chip, pulse_width, pulse_start, merge_tolerance)
 
     def numbers(data: Any) -> np.ndarray:
         if isinstance(data, xr.DataArray):
@@ -91,8 +140,10 @@ def simulate(
         return np.asarray(data, dtype=np.float64)
 
     width = numbers(pulse_width)
-    start = None if pulse_start is None else numbers(pulse_start)
+    start = None if pulse_start is None else numbers(_start_like(pulse_start, pulse_width))
     _check_widths(chip, width)
+    if start is not None:
+        _check_starts(width, start)
     attrs: dict[str, Any] = {"method": method, "chip": chip.name}
     if method == "reference":
         charge = _by_reference(chip, width, start)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import holoviews as hv
-import holoviews.plotting.mpl  # noqa: F401 - registers the backend that `.opts` needs
+import holoviews.plotting.mpl
 import numpy as np
 import xarray as xr
 
@@ -14,6 +14,7 @@ from analog_model.figures.colours import CATEGORICAL, DIVERGING, INK, SEQUENTIAL
 from analog_model.figures.units import unit_for
 
 MATPLOTLIB = "matplotlib"
+_SIDES = [hv.Dimension(v.BIT_LINE, label="bit line"), hv.Dimension(v.WORD_LINE, label="word line")]
 
 
 def array_map(
@@ -94,5 +95,8 @@ def _unit(end: float, si: str) -> tuple[str, float]:
 
 def _image(data: xr.DataArray, quantity: hv.Dimension) -> hv.Image:
     rows, columns = (np.asarray(data[dim].values, dtype=float) for dim in data.dims)
-    sides = [hv.Dimension(v.BIT_LINE, label="bit line"), hv.Dimension(v.WORD_LINE, label="word line")]
+    sides = [
+        hv.Dimension(v.BIT_LINE, label="bit line"),
+        hv.Dimension(v.WORD_LINE, label="word line"),
+    ]
     return hv.Image((columns, rows, data.values), kdims=sides, vdims=[quantity])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import holoviews as hv
-import holoviews.plotting.mpl  # noqa: F401 - registers the backend that `.opts` needs
+import holoviews.plotting.mpl
 import numpy as np
 import xarray as xr
 
@@ -141,14 +141,10 @@ def _rows(labels: list[str], ratios: np.ndarray, colours: list[str]) -> hv.Overl
     return hv.Overlay(pieces)
 
 
-def _points(
-    x: np.ndarray, y: np.ndarray, axes: tuple[hv.Dimension, ...], kind: str
-) -> hv.Scatter:
+def _points(x: np.ndarray, y: np.ndarray, axes: tuple[hv.Dimension, ...], kind: str) -> hv.Scatter:
     label = kind.replace("_", " ")
     scatter = hv.Scatter((x.ravel(), y.ravel()), kdims=axes[0], vdims=axes[1], label=label)
-    return scatter.opts(
-        backend=MATPLOTLIB, s=2.2, color=KIND_COLOURS[kind], alpha=0.7, linewidth=0
-    )
+    return scatter.opts(backend=MATPLOTLIB, s=2.2, color=KIND_COLOURS[kind], alpha=0.7, linewidth=0)
 
 
 def _padded(values: np.ndarray) -> tuple[float, float]:

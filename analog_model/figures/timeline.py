@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import holoviews as hv
-import holoviews.plotting.mpl  # noqa: F401 - registers the backend that `.opts` needs
+import holoviews.plotting.mpl
 import numpy as np
 import xarray as xr
 
@@ -24,23 +24,27 @@ def pulse_timeline(timeline: xr.Dataset, *, time_slot: int | None = None) -> hv.
     end = float((begin + duration).max(initial=0.0)) or 1e-9
     unit = unit_for(end, "s")
     lines = timeline[v.WORD_LINE].values.astype(float)
-    sides = [hv.Dimension("time", label=f"time [{unit.symbol}]"), hv.Dimension(v.WORD_LINE, label="word line")]
+    sides = [
+        hv.Dimension("time", label=f"time [{unit.symbol}]"),
+        hv.Dimension(v.WORD_LINE, label="word line"),
+    ]
     first, last = unit.scaled(start).astype(float), unit.scaled(start + width).astype(float)
     high = width > 0
     bars = hv.Rectangles(
-        (first[high], lines[high] - 0.35, last[high], lines[high] + 0.35), kdims=[*sides, "x1", "y1"]
+        (first[high], lines[high] - 0.35, last[high], lines[high] + 0.35),
+        kdims=sides,
     ).opts(backend=MATPLOTLIB, facecolor=CATEGORICAL[0], edgecolor="none")
     edges = unit.scaled(np.append(begin, end)).astype(float)
     floor, ceiling = lines[0] - 0.6, lines[-1] + 0.6
     cuts = hv.Segments(
         (edges, np.full_like(edges, floor), edges, np.full_like(edges, ceiling)),
-        kdims=[*sides, "x1", "y1"],
+        kdims=sides,
     ).opts(backend=MATPLOTLIB, color=INK, linewidth=0.3)
     pieces = [bars, cuts]
     if time_slot is not None and time_slot < begin.size:
         span = unit.scaled([begin[time_slot], begin[time_slot] + duration[time_slot]])
         box = [(float(span[0]), floor, float(span[1]), ceiling)]
-        shade = hv.Rectangles(box, kdims=[*sides, "x1", "y1"])
+        shade = hv.Rectangles(box, kdims=sides)
         pieces.insert(
             0, shade.opts(backend=MATPLOTLIB, facecolor=CATEGORICAL[1], alpha=0.3, edgecolor="none")
         )

@@ -34,9 +34,9 @@ from dashboard.views.export import Export
 from dashboard.views.waiting import Latest
 
 COMPARED_LABELS = {
-    "Measured, ideal": "measured_ideal",
-    "Measured, simulated": "measured_simulated",
-    "Simulated, ideal": "simulated_ideal",
+    "Measured vs ideal": "measured_ideal",
+    "Measured vs simulated": "measured_simulated",
+    "Simulated vs ideal": "simulated_ideal",
 }
 SPLIT_LABELS = {"Test": v.TEST, "Calibration": v.CALIBRATION}
 WATCHED = ("chip", "measurement", "weight_set", "split", "compared", "page")
@@ -54,12 +54,14 @@ class ErrorView(pn.viewable.Viewer):
         self.state = state
         self.numbers: ErrorNumbers | None = None
         self._point = (0, 0)
+        self._reflecting = False
         self._on_a_page = state.page == "error"
         self._latest: Latest[ErrorNumbers] = Latest(done=self._show, failed=self._explain)
         self.scatter = ChargeScatter(self.select)
         self.effects, self.kinds, self.bit_lines = EffectBars(), KindBars(), BitLineBars()
         self.pattern = PatternStrip(on_choose=self.select, on_open=self._open_pattern)
-        self.summary = pn.pane.HTML("", sizing_mode="stretch_width", margin=(4, 2))
+        # Of fixed height: what follows must not move when the text is longer.
+        self.summary = pn.pane.HTML("", height=52, sizing_mode="stretch_width", margin=(4, 2))
         self.compared = _choice("Charges compared", COMPARED_LABELS, state.compared)
         self.split = _choice("Patterns", SPLIT_LABELS, state.split)
         self.export = Export(self, what="error")
@@ -119,7 +121,7 @@ class ErrorView(pn.viewable.Viewer):
             pn.pane.Bokeh(self.kinds.figure, sizing_mode="stretch_width", margin=0),
             pn.pane.Bokeh(self.bit_lines.figure, sizing_mode="stretch_both", margin=0),
             sizing_mode="stretch_both",
-            max_width=460,
+            max_width=440,
             margin=(0, 0, 0, 12),
         )
         return pn.Row(left, right, sizing_mode="stretch_both", min_height=480, margin=0)
@@ -146,11 +148,11 @@ class ErrorView(pn.viewable.Viewer):
         )
 
     def _choose(self, name: str, event: Any) -> None:
-        self.state.param.update({name: event.new})
+        if not self._reflecting:
+            self.state.param.update({name: event.new})
 
     def _update(self, *_events: Any) -> None:
         state = self.state
-        self.compared.value, self.split.value = state.compared, state.split
         if self._on_a_page and state.page != "error":
             return
         question = Question(
@@ -160,7 +162,7 @@ class ErrorView(pn.viewable.Viewer):
             split=state.split,
             compared=state.compared,
         )
-        self.compared.disabled = self.split.disabled = state.measurement is None
+        self._reflect(question)
         try:
             light = question.is_light
         except AnalogModelError as error:
@@ -171,8 +173,18 @@ class ErrorView(pn.viewable.Viewer):
             self.plots.styles = {"opacity": "0.45"}
         self._latest.ask(partial(error_numbers, question), at_once=light)
 
+    def _reflect(self, question: Question) -> None:
+        """Have the choices say what is shown, without that counting as a choice."""
+        self._reflecting = True
+        try:
+            self.compared.value, self.split.value = question.comparison, question.split
+        finally:
+            self._reflecting = False
+        self.compared.disabled = question.measurement is None
+        self.split.visible = question.measurement is not None
+
     def _show(self, numbers: ErrorNumbers) -> None:
-        self.plots.styles = {}
+        self.plots.styles = {"opacity": "1"}
         self.plots.visible, self.empty.visible = True, False
         self.numbers = numbers
         self.scatter.show(numbers)
@@ -224,7 +236,7 @@ def _choice(name: str, options: dict[str, str], value: str) -> pn.widgets.RadioB
 def _summary(numbers: ErrorNumbers, weight_set: int) -> str:
     total = float(numbers.total["signal_to_error_ratio"].values[0])
     sizes = numbers.charges.sizes
-    what = f"{ADJECTIVES[numbers.true]} charge, predicted by the {ADJECTIVES[numbers.judged]}"
+    what = f"{ADJECTIVES[numbers.true]} charge, with the {ADJECTIVES[numbers.judged]} as prediction"
     if numbers.measured:
         patterns = (
             f"<b>{escape(split_label(numbers.split))}</b>, weight set {weight_set}: "

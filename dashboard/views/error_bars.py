@@ -5,16 +5,17 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from bokeh.core.properties import value
 from bokeh.models import ColumnDataSource, FactorRange, HoverTool, LabelSet, Range1d
 from bokeh.plotting import figure
 
 import analog_model as am
 from analog_model import vocabulary as v
-from analog_model.error_budget import SWITCHED
-from dashboard import theme
-from dashboard.views.error_numbers import ErrorNumbers
+from analog_model.error_budget import SWITCHED, UNDIVIDED
 from analog_model.figures.colours import KIND_COLOURS, WAY_COLOURS
 from analog_model.figures.units import unit_for
+from dashboard import theme
+from dashboard.views.error_numbers import ErrorNumbers
 
 EFFECT_LABELS = {
     "crosstalk": "crosstalk",
@@ -25,6 +26,8 @@ EFFECT_LABELS = {
     "input_bits": "input code",
     "readout": "readout",
 }
+# Heights of a bar with its gap, of what stands above and below the bars [px].
+ROW, HEADROOM = 20, 62
 _TOOLTIP = '<div style="font: 12px system-ui; line-height: 1.5">@text</div>'
 
 
@@ -35,6 +38,11 @@ def ser_text(ratio: float) -> str:
     if math.isinf(ratio):
         return "no error"
     return f"{am.decibel(ratio):.1f} dB · ×{ratio:.3g}"
+
+
+def of_split(numbers: ErrorNumbers) -> str:
+    """End of a title that says whose patterns are shown."""
+    return "" if numbers.split == UNDIVIDED else f" · {numbers.split} patterns"
 
 
 class RowBars:
@@ -51,28 +59,38 @@ class RowBars:
             x_range=self.range,
             y_range=self.rows,
             x_axis_label="SER [dB]",
+            min_border_bottom=0,
             tools="",
             toolbar_location=None,
             min_border_right=8,
+            min_border_left=104,
         )
         bars = self.figure.hbar(
             y="row", right="db", height=0.62, source=self.source, color="colour", line_color=None
         )
         self.labels = LabelSet(
-            x="db", y="row", text="text", source=self.source, x_offset=6, text_font_size="11px",
-            text_baseline="middle", text_font=theme.FONT,
+            x="db",
+            y="row",
+            text="text",
+            source=self.source,
+            x_offset=6,
+            text_font_size="11px",
+            text_baseline="middle",
+            text_font=value(theme.FONT),
         )
         self.figure.add_layout(self.labels)
         self.figure.ygrid.grid_line_color = None
         self.figure.add_tools(HoverTool(renderers=[bars], tooltips=_TOOLTIP))
 
-    def show(self, rows: list[str], ratios: list[float], colours: list[str], text: list[str]) -> None:
+    def show(
+        self, rows: list[str], ratios: list[float], colours: list[str], text: list[str]
+    ) -> None:
         """One bar per row, the first at the top."""
         finite = [am.decibel(r) if math.isfinite(r) and r > 0 else 0.0 for r in ratios]
         self.rows.factors = rows[::-1]
         self.source.data = {"row": rows, "db": finite, "text": text, "colour": colours}
         # Room to the right for the labels.
-        self.range.update(start=min(0.0, *finite), end=1.75 * max(10.0, *finite))
+        self.range.update(start=min(0.0, *finite), end=1.6 * max(10.0, *finite))
 
     def paint(self, name: str) -> None:
         """Colours of a theme."""
@@ -93,19 +111,19 @@ class EffectBars(RowBars):
         ratio = effects["ser_of_model" if against_measured else "ser_of_ideal"].values
         ways, names = effects[SWITCHED].values, effects["effects"].values
         rows, ratios, colours = [], [], []
-        for way, name, value in zip(ways, names, ratio, strict=True):
+        for way, name, ser in zip(ways, names, ratio, strict=True):
             if way == "none" and not against_measured:
                 continue
             rows.append(self._row(str(way), str(name)))
-            ratios.append(float(value))
+            ratios.append(float(ser))
             colours.append(WAY_COLOURS[str(way)])
         self.figure.title.text = (
-            "Which effects explain the measured charge?"
+            f"Effects in the model: SER to measured{of_split(numbers)}"
             if against_measured
-            else "Which effects make the error? (simulated, ideal)"
+            else f"Effects in the model: SER of ideal{of_split(numbers)}"
         )
-        self.figure.height = 74 + 26 * len(rows)
-        self.show(rows, ratios, colours, [ser_text(value) for value in ratios])
+        self.figure.height = HEADROOM + ROW * len(rows)
+        self.show(rows, ratios, colours)
 
     @staticmethod
     def _row(way: str, name: str) -> str:
@@ -128,11 +146,11 @@ class KindBars(RowBars):
         kinds = [str(kind) for kind in table[v.KIND].values]
         counts = table["n_patterns"].values
         ratios = [float(value) for value in table["signal_to_error_ratio"].values]
-        text = [f"{ser_text(r)}, {n} patterns" for r, n in zip(ratios, counts, strict=True)]
-        self.figure.title.text = f"By kind of pattern, {numbers.split}"
-        self.figure.height = 74 + 26 * len(kinds)
-        rows = [kind.replace("_", " ") for kind in kinds]
-        self.show(rows, ratios, [KIND_COLOURS[kind] for kind in kinds], text)
+        self.figure.title.text = f"Kinds of pattern{of_split(numbers)}"
+        self.figure.height = HEADROOM + ROW * len(kinds)
+        rows = [f"{k.replace('_', ' ')} ({n})" for k, n in zip(kinds, counts, strict=True)]
+        colours = [KIND_COLOURS[kind] for kind in kinds]
+        self.show(rows, ratios, colours)
 
 
 class BitLineBars:
@@ -142,7 +160,7 @@ class BitLineBars:
         self.source = ColumnDataSource(data={"bit_line": [], "percent": [], "text": []})
         self.x_range, self.y_range = Range1d(-0.6, 15.6), Range1d(0, 1)
         self.figure = figure(
-            title="By bit line",
+            title="Bit lines",
             sizing_mode="stretch_both",
             min_height=150,
             x_range=self.x_range,
@@ -152,6 +170,7 @@ class BitLineBars:
             tools="",
             toolbar_location=None,
             min_border_right=8,
+            min_border_left=104,
         )
         self.bars = self.figure.vbar(
             x="bit_line", top="percent", width=0.8, source=self.source, line_color=None
@@ -181,7 +200,7 @@ class BitLineBars:
         self.bars.glyph.width = 0.8 * spacing
         self.x_range.update(start=lines[0] - 0.6 * spacing, end=lines[-1] + 0.6 * spacing)
         self.y_range.end = 1.08 * float(percent.max()) or 1.0
-        self.figure.title.text = f"By bit line, {numbers.split}"
+        self.figure.title.text = f"Bit lines{of_split(numbers)}"
 
     def paint(self, name: str) -> None:
         """Colours of a theme."""

@@ -118,9 +118,7 @@ class ErrorNumbers:
 def error_numbers(question: Question) -> ErrorNumbers:
     """Answer to a question; DataError says why there is none, e.g. no test patterns."""
     key = (question.weight_set, question.split, question.comparison)
-    return _cache.get(
-        (question.chip, question.measurement), key, lambda: _answer(question)
-    )
+    return _cache.get((question.chip, question.measurement), key, lambda: _answer(question))
 
 
 def _answer(question: Question) -> ErrorNumbers:
@@ -215,9 +213,7 @@ def _with_bit_lines(chip: Chip, lines: np.ndarray) -> Chip:
     if coupling is not None and not isinstance(coupling, CouplingByClass):
         coupling = coupling.replace(kappa=coupling.kappa[..., lines])
     layout = chip.layout.replace(layout_class=chip.layout.layout_class[:, lines])
-    return chip.replace(
-        cell_current=chip.cell_current[:, lines], layout=layout, coupling=coupling
-    )
+    return chip.replace(cell_current=chip.cell_current[:, lines], layout=layout, coupling=coupling)
 
 
 def split_label(split: str) -> str:

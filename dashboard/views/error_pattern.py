@@ -12,10 +12,10 @@ from bokeh.models import ColumnDataSource, Range1d
 from bokeh.plotting import figure
 
 from analog_model import vocabulary as v
+from analog_model.figures.units import unit_for
 from dashboard import theme
 from dashboard.views.error_numbers import ErrorNumbers
 from dashboard.views.error_scatter import ADJECTIVES
-from analog_model.figures.units import unit_for
 
 
 class PatternStrip:
@@ -34,7 +34,7 @@ class PatternStrip:
         self.source = ColumnDataSource(data={"word_line": [], "width": []})
         self.x_range, self.y_range = Range1d(-0.6, 15.6), Range1d(0, 1)
         self.figure = figure(
-            height=104,
+            height=108,
             sizing_mode="stretch_width",
             x_range=self.x_range,
             y_range=self.y_range,
@@ -42,12 +42,14 @@ class PatternStrip:
             tools="",
             toolbar_location=None,
             min_border_right=8,
+            min_border_bottom=0,
         )
         self.bars = self.figure.vbar(
             x="word_line", top="width", width=0.8, source=self.source, line_color=None
         )
         self.figure.xgrid.grid_line_color = None
         self.figure.yaxis.ticker.desired_num_ticks = 2
+        self.figure.xaxis.ticker.desired_num_ticks = 4
         self.pattern = pn.widgets.IntInput(name="Pattern", width=86, margin=(0, 4))
         self.bit_line = pn.widgets.IntInput(name="Bit line", width=72, margin=(0, 4))
         self.open = pn.widgets.Button(

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from bokeh.models import (
     ColumnDataSource,
+    GlyphRenderer,
     HoverTool,
     LinearColorMapper,
     Range1d,
@@ -22,10 +23,10 @@ from bokeh.plotting import figure
 
 from analog_model import vocabulary as v
 from analog_model.error_budget import UNNAMED
-from dashboard import theme
-from dashboard.views.error_numbers import IDEAL, MEASURED, SIMULATED, ErrorNumbers
 from analog_model.figures.colours import KIND_COLOURS
 from analog_model.figures.units import Unit, unit_for
+from dashboard import theme
+from dashboard.views.error_numbers import IDEAL, MEASURED, SIMULATED, ErrorNumbers
 
 # 5000 points are 100 kB an update; of more, a seeded part is drawn.
 MOST_POINTS = 5000
@@ -52,6 +53,8 @@ class ChargeScatter:
         self._row_of_point = np.zeros((0, 2), dtype=int)
         self._patching = False
         self.source = ColumnDataSource(data=dict(_EMPTY))
+        self.chosen = ColumnDataSource(data={"true": [], "judged": [], "error": []})
+        self.rings: list[GlyphRenderer] = []
         # Explicit ranges: an automatic one would stay where a tap or a zoom left it.
         self.x_range, self.y_range = Range1d(0, 1), Range1d(0, 1)
         self.error_range = Range1d(-1, 1)
@@ -61,8 +64,9 @@ class ChargeScatter:
         self.zero = Span(location=0, dimension="width", line_width=1.2, level="underlay")
         self.charges.add_layout(self.identity)
         self.errors.add_layout(self.zero)
-        self.errors.height = 190
+        self.errors.height = 176
         self.errors.sizing_mode = "stretch_width"
+        self.charges.min_height = 180
         self.charges.xaxis.axis_label = None
         self.charges.xaxis.major_label_text_font_size = "0px"
         self.source.selected.on_change("indices", self._tapped)
@@ -89,8 +93,11 @@ class ChargeScatter:
             line_color=None,
             fill_alpha=0.65,
             fill_color={"field": "kind", "transform": colours},
-            nonselection_fill_alpha=0.12,
-            selection_fill_alpha=1.0,
+            # The point looked at gets a ring of its own; dimming all others would hide them.
+            nonselection_fill_alpha=0.65,
+        )
+        self.rings.append(
+            plot.scatter("true", column, source=self.chosen, size=13, fill_color=None, line_width=2)
         )
         plot.add_tools(
             HoverTool(renderers=[points], point_policy="snap_to_data"),
@@ -139,7 +146,7 @@ class ChargeScatter:
         true, judged = ADJECTIVES[numbers.true], ADJECTIVES[numbers.judged]
         self.charges.yaxis.axis_label = f"{judged} charge [{unit.symbol}]"
         self.errors.xaxis.axis_label = f"{true} charge [{unit.symbol}]"
-        self.errors.yaxis.axis_label = f"{judged} − {true} [{error_unit.symbol}]"
+        self.errors.yaxis.axis_label = f"error [{error_unit.symbol}]"
         tooltips = (
             '<div style="font: 12px system-ui; line-height: 1.5">'
             "<b>pattern @pattern</b>, bit line @bit_line<br>"
@@ -151,15 +158,11 @@ class ChargeScatter:
             plot.select_one(HoverTool).tooltips = tooltips
 
     def select(self, row: int, column: int) -> None:
-        """Mark the point of a pattern (by position) on a bit line, if it is drawn."""
+        """Ring the point of a pattern (by position) on a bit line, if it is drawn."""
         found = np.flatnonzero((self._row_of_point == (row, column)).all(axis=1))
-        indices = [int(index) for index in found]
-        if self.source.selected.indices != indices:
-            self._patching = True
-            try:
-                self.source.selected.indices = indices
-            finally:
-                self._patching = False
+        self.chosen.data = {
+            name: self.source.data[name][found] for name in ("true", "judged", "error")
+        }
 
     def paint(self, name: str) -> None:
         """Colours of a theme."""
@@ -168,21 +171,29 @@ class ChargeScatter:
             theme.paint_figure(plot, name)
         self.identity.line_color = palette.muted
         self.zero.line_color = palette.muted
+        for ring in self.rings:
+            ring.glyph.line_color = palette.text
 
     def _tapped(self, _name: str, _old: Any, new: Sequence[int]) -> None:
         if not self._patching and new:
             row, column = self._row_of_point[new[0]]
             self._on_select(int(row), int(column))
+            # Cleared, so that tapping the same point again counts.
+            self._patching = True
+            try:
+                self.source.selected.indices = []
+            finally:
+                self._patching = False
 
 
 def drawn_points(shape: tuple[int, ...]) -> np.ndarray:
-    """(point, 2) positions of pattern with bit line that are drawn: all, or a seeded part."""
+    """(point, 2) positions of pattern with bit line that are drawn: all, or a seeded part.
+
+    In random order, so that no kind of pattern lies on top of another.
+    """
     rows, columns = np.indices(shape).reshape(2, -1)
     points = np.stack([rows, columns], axis=1)
-    if len(points) <= MOST_POINTS:
-        return points
-    chosen = np.random.default_rng(0).choice(len(points), MOST_POINTS, replace=False)
-    return points[np.sort(chosen)]
+    return np.random.default_rng(0).permutation(points)[:MOST_POINTS]
 
 
 def kind_numbers(numbers: ErrorNumbers) -> np.ndarray:

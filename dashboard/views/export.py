@@ -80,7 +80,12 @@ class ExportFile:
 
 
 def figure_file(
-    make: Callable[[], Any], *, chip: str, figure: str, format: str, width: str  # noqa: A002
+    make: Callable[[], Any],
+    *,
+    chip: str,
+    figure: str,
+    format: str,  # noqa: A002
+    width: str,
 ) -> ExportFile:
     """A figure as PDF, SVG or PNG; the name says chip, figure, width."""
     from analog_model.figures.paper import save_figure
@@ -123,7 +128,9 @@ class Export:
         self.figure = pn.widgets.Select(name="Figure", margin=(2, 0))
         self.format = _choice("Format", FORMATS)
         self.width = _choice("Width", WIDTH_LABELS)
-        self.save = pn.widgets.Button(name="Save figure", button_type="primary", margin=(8, 0, 0, 0))
+        self.save = pn.widgets.Button(
+            name="Save figure", button_type="primary", margin=(8, 0, 0, 0)
+        )
         self.netcdf = pn.widgets.Button(name="NetCDF", button_type="default", margin=0)
         self.csv = pn.widgets.Button(name="CSV", button_type="default", margin=(0, 0, 0, 8))
         self.status = pn.pane.HTML("", sizing_mode="stretch_width", margin=(6, 0, 0, 0))

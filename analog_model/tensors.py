@@ -52,7 +52,9 @@ def _kappa_of_cells(chip: Chip, kappa: Tensor) -> tuple[Tensor, Tensor]:
     aggressor = torch.from_numpy(coupling.aggressors(layout).copy()).to(kappa.device)
     if isinstance(coupling, CouplingByClass):
         layout_class = torch.from_numpy(layout.layout_class.copy()).to(kappa.device)
-        return aggressor, kappa[layout_class].movedim(-1, 0)
+        # One row per neighbour, contiguous: large arrays spend most of their time here.
+        cells = kappa.t().contiguous().index_select(1, layout_class.flatten())
+        return aggressor, cells.view(-1, *layout_class.shape)
     if coupling.kind == "by_cell":
         return aggressor, kappa
     # Entries numbered from 1 travel through the same arrangement; 0 marks "no entry".

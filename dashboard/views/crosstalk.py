@@ -7,8 +7,9 @@ current runs on the timeline's time axis.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import wraps
 from html import escape
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 import panel as pn
@@ -47,6 +48,20 @@ i { display: inline-block; width: 9px; height: 9px; margin-right: 5px; border-ra
 """
 
 
+Method = TypeVar("Method", bound=Callable[..., None])
+
+
+def _in_one_message(method: Method) -> Method:
+    """Send what `method` changes together; Panel's callbacks need that to touch Bokeh models."""
+
+    @wraps(method)
+    def held(*arguments: Any) -> None:
+        with pn.io.hold():
+            method(*arguments)
+
+    return cast(Method, held)
+
+
 class CrosstalkView(pn.viewable.Viewer):
     """Pulses, time slots, what they do to every cell of the array.
 
@@ -71,6 +86,7 @@ class CrosstalkView(pn.viewable.Viewer):
         self._listen()
         self._paint()
         self._on_change()
+        self._on_comparison()
         self.layout = self._composed()
 
     def _listen(self) -> None:
@@ -130,14 +146,13 @@ class CrosstalkView(pn.viewable.Viewer):
 
     # What is shown
 
+    @_in_one_message
     def _on_change(self, *_events: param.parameterized.Event) -> None:
-        with pn.io.hold():
-            self._show_array()
-            self._show_operation()
-            self._soon("cell", self._show_course)
-        if not _events:
-            self._show_comparison()
+        self._show_array()
+        self._show_operation()
+        self._soon("cell", self._show_course)
 
+    @_in_one_message
     def _on_comparison(self, *_events: param.parameterized.Event) -> None:
         self._soon("comparison", self._show_comparison)
 
@@ -181,12 +196,14 @@ class CrosstalkView(pn.viewable.Viewer):
         factor, unit = time_unit(self.timeline.time.end)
         return f"{begin / factor:.6g} to {end / factor:.6g} {unit}"
 
+    @_in_one_message
     def _show_course(self) -> None:
         state = self.state
         cell = state.word_line, state.bit_line
         current = numbers.cell_course(state.chip, state.pulse_width, *cell)
         self.cell.show_course(state.slots, current, float(state.chip.cell_current[cell]))
 
+    @_in_one_message
     def _show_comparison(self) -> None:
         state = self.state
         self.comparison.kind.value = state.comparison_kind
@@ -223,11 +240,10 @@ class CrosstalkView(pn.viewable.Viewer):
 
         document.add_timeout_callback(later, _PAUSE_MS)
 
+    @_in_one_message
     def _paint(self, *_events: param.parameterized.Event) -> None:
-        name = self.state.theme
-        with pn.io.hold():
-            for part in (self.heatmap, self.timeline, self.cell, self.comparison):
-                part.paint(name)
+        for part in (self.heatmap, self.timeline, self.cell, self.comparison):
+            part.paint(self.state.theme)
 
     # What the user does
 
@@ -237,6 +253,7 @@ class CrosstalkView(pn.viewable.Viewer):
         if cell is not None:
             self.state.param.update(word_line=cell[0], bit_line=cell[1])
 
+    @_in_one_message
     def _move(self, down: int, right: int) -> None:
         n_word_lines, n_bit_lines = self.state.chip.cell_current.shape
         word_line = int(np.clip(self.state.word_line + down, 0, n_word_lines - 1))
@@ -282,11 +299,13 @@ class CrosstalkView(pn.viewable.Viewer):
     def _grid(self) -> Any:
         return code_grid(self.state.chip, self.state.measurement)
 
+    @_in_one_message
     def _zoom(self, factor: float | None) -> None:
         if factor is None:
             factor = float(max(self.state.chip.cell_current.shape))
         self.heatmap.zoom(factor, self.state.word_line, self.state.bit_line)
 
+    @_in_one_message
     def _on_view(self, x: tuple[float, float], y: tuple[float, float]) -> None:
         if self.heatmap.look_at(x, y):
             self._show_array()

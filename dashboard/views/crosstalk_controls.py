@@ -41,7 +41,7 @@ class PatternControls:
         self.source = pn.widgets.Select(name="Pattern", options=SOURCE_LABELS, width=150)
         self.number = pn.widgets.IntInput(name="Seed", start=0, width=84)
         self.kind = pn.widgets.Select(name="Kind", options=[ANY_KIND], width=120)
-        self.note = pn.pane.HTML("", css_classes=["note"], width=150, margin=(24, 4, 0, 4))
+        self.note = pn.pane.HTML("", css_classes=["note"], width=210, margin=(26, 4, 0, 4))
         self.layout = pn.Row(
             self.source, self.number, self.kind, self.note, sizing_mode="stretch_width", height=54
         )
@@ -81,7 +81,7 @@ class PatternControls:
         finally:
             self._showing = False
         self.note.object = {
-            "drawn": "Click word lines or drag pulses.",
+            "drawn": "Click word lines, drag pulses.",
             "all_on": "Every word line, full width.",
         }.get(state.pattern_source, "")
         self.note.visible = bool(self.note.object)
@@ -166,14 +166,13 @@ class ShowControls:
     def __init__(self, state: State, zoom: Callable[[float | None], None]) -> None:
         self.quantity = pn.widgets.RadioButtonGroup(
             name="Quantity shown",
-            options={quantity.label: name for name, quantity in QUANTITIES.items()},
+            options={quantity.short: name for name, quantity in QUANTITIES.items()},
             value=state.quantity,
-            width=330,
             align="end",
         )
-        self.closer = self._button("+", "Show fewer cells about the selected one")
-        self.wider = self._button("−", "Show more cells")
-        self.whole = self._button("Whole array", "Show every cell", width=96)
+        self.closer = self._button("Zoom in")
+        self.wider = self._button("Zoom out")
+        self.whole = self._button("Whole array")
         self.closer.on_click(lambda _event: zoom(0.5))
         self.wider.on_click(lambda _event: zoom(2.0))
         self.whole.on_click(lambda _event: zoom(None))
@@ -189,10 +188,8 @@ class ShowControls:
         self.quantity.param.watch(lambda event: state.param.update(quantity=event.new), "value")
         state.param.watch(self._show, "quantity")
 
-    def _button(self, label: str, description: str, width: int = 34) -> pn.widgets.Button:
-        return pn.widgets.Button(
-            name=label, description=description, width=width, align="end", margin=(5, 2)
-        )
+    def _button(self, label: str) -> pn.widgets.Button:
+        return pn.widgets.Button(name=label, align="end", margin=(5, 2))
 
     def _show(self, event: Any) -> None:
         self.quantity.value = event.new

@@ -14,7 +14,7 @@ import xarray as xr
 
 import analog_model as am
 from analog_model import vocabulary as v
-from analog_model.chip import Chip
+from analog_model.chip import BitLine, Chip, CouplingByCell, CouplingByClass, Layout, Pulse
 from analog_model.crosstalk import CROSSTALK_CURRENT
 from dashboard.compute import IdentityCache
 
@@ -26,22 +26,23 @@ _comparisons = IdentityCache(8)
 
 @dataclass(frozen=True)
 class Quantity:
-    """Something that every cell has: label, unit shown with its size in SI, sign."""
+    """Something that every cell has: names, unit shown with its size in SI, sign."""
 
     name: str
     label: str
     unit: str
     factor: float
+    short: str
     signed: bool = False
 
 
 QUANTITIES = {
     quantity.name: quantity
     for quantity in (
-        Quantity("shift", "Current shift", "%", 1e-2, signed=True),
-        Quantity("weight", "Weight", "nA", 1e-9),
-        Quantity("layout_class", "Layout class", "", 1.0),
-        Quantity("drop", "Drop", "mV", 1e-3),
+        Quantity("shift", "Current shift", "%", 1e-2, "Shift", signed=True),
+        Quantity("weight", "Weight", "nA", 1e-9, "Weight"),
+        Quantity("layout_class", "Layout class", "", 1.0, "Layout class"),
+        Quantity("drop", "Drop", "mV", 1e-3, "Drop"),
     )
 }
 
@@ -121,26 +122,40 @@ def _drop(chip: Chip, active: np.ndarray) -> np.ndarray:
 
 
 def _largest_shift(chip: Chip) -> float:
-    """Largest |I'/I - 1| that any activation pattern can cause on any cell.
+    """What |I'/I - 1| cannot exceed on any cell, whatever the activation pattern.
 
-    The shift rises with kappa, so all word lines high with only the positive, or only the
-    negative, couplings present are the two extremes.
+    The shift rises with the lift, falls with the current: the extremes are those of the
+    weakest cell under the largest sums of only positive, only negative couplings.
     """
+    coupling = chip.coupling
+    if coupling is None or not np.any(coupling.kappa):
+        return 0.0
+    rises, falls = _limits.get((coupling, chip.layout), "lift", lambda: _largest_lifts(chip))
+    weakest = chip.cell_current.min()
+    pair = chip.replace(
+        cell_current=np.full((2, 2), weakest),
+        layout=Layout.uniform(2, 2),
+        coupling=CouplingByCell(offsets=(1,), kappa=[[[rises, falls], [0.0, 0.0]]]),
+        bit_line=BitLine(),
+        pulse=Pulse(),
+    )
+    shift = am.current_shift(pair, [0.0, 1.0], drop=False)[v.CURRENT_SHIFT]
+    return float(np.abs(shift.values[0]).max())
 
-    def largest() -> float:
-        coupling = chip.coupling
-        if coupling is None or not np.any(coupling.kappa):
-            return 0.0
-        every = np.ones(chip.n_word_lines, dtype=bool)
-        extremes = []
-        for kappa in (np.maximum(coupling.kappa, 0), np.minimum(coupling.kappa, 0)):
-            if kappa.any():
-                only = chip.replace(coupling=coupling.replace(kappa=kappa))
-                found = am.current_shift(only, every, drop=False, dtype=np.float32)
-                extremes.append(float(np.abs(found[v.CURRENT_SHIFT].values).max()))
-        return max(extremes)
 
-    return _limits.get((chip,), "largest shift", largest)
+def _largest_lifts(chip: Chip) -> tuple[float, float]:
+    """Largest sums of only the positive, only the negative couplings of a cell [n U_T]."""
+    coupling = chip.coupling
+    assert coupling is not None
+    # Per class where classes are all that differs, neighbours along the last axis.
+    if isinstance(coupling, CouplingByClass):
+        kappa = coupling.kappa
+    else:
+        kappa = np.moveaxis(coupling.kappa_of_cells(chip.layout), 0, -1)
+    return (
+        float(np.maximum(kappa, 0).sum(axis=-1).max()),
+        float(np.minimum(kappa, 0).sum(axis=-1).min()),
+    )
 
 
 @dataclass(frozen=True)
@@ -158,11 +173,16 @@ def aggressors(chip: Chip, word_line: int, bit_line: int, active: np.ndarray) ->
     coupling = chip.coupling
     if coupling is None:
         return []
-    lines = coupling.aggressors(chip.layout)[:, word_line]
-    kappa = _maps.get((chip,), "kappa", lambda: coupling.kappa_of_cells(chip.layout))
+    layout = chip.layout
+    lines = coupling.aggressors(layout)[:, word_line]
+    if isinstance(coupling, CouplingByClass):
+        kappa = coupling.kappa[layout.layout_class[word_line, bit_line]]
+    else:
+        every = _limits.get((coupling, layout), "kappa", lambda: coupling.kappa_of_cells(layout))
+        kappa = every[:, word_line, bit_line]
     found = [
         Aggressor(int(line), int(line) - word_line, float(lift), bool(active[line]))
-        for line, lift in zip(lines, kappa[:, word_line, bit_line], strict=True)
+        for line, lift in zip(lines, kappa, strict=True)
         if line < chip.n_word_lines and lift != 0
     ]
     return sorted(found, key=lambda item: (abs(item.offset), item.offset))

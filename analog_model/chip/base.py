@@ -71,7 +71,9 @@ class Frozen(BaseModel):
     `ConfigurationError` and never a partly valid object.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False
+    )
 
     @model_validator(mode="wrap")
     @classmethod

@@ -96,7 +96,7 @@ class CouplingMap(Frozen):
     """A sparse list of couplings between word lines.
 
     Entry e lifts the cells of word line `victim[e]` by `kappa[e, i]` on bit line i while
-    word line `aggressor[e]` is high.
+    word line `aggressor[e]` is high. An array without any coupling has `coupling` None.
     """
 
     kind: Literal["map"] = "map"
@@ -106,6 +106,13 @@ class CouplingMap(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> Self:
+        if not self.victim.size:
+            raise ConfigurationError(
+                "CouplingMap.victim",
+                expected="at least one entry",
+                got="none",
+                advice="Describe a chip without coupling with coupling None.",
+            )
         _check_shape("CouplingMap.aggressor", self.aggressor, self.victim.shape, "entry")
         pairs = list(zip(self.victim.tolist(), self.aggressor.tolist(), strict=True))
         if len(set(pairs)) != len(pairs) or any(a == b for a, b in pairs):

@@ -86,7 +86,9 @@ def couplings(draw: Any, layout: am.Layout) -> Any:
         return None
     if kind == "map":
         pairs = [(a, b) for a in range(n) for b in range(n) if a != b]
-        chosen = draw(st.lists(st.sampled_from(pairs), unique=True, max_size=6)) if pairs else []
+        if not pairs:
+            return None
+        chosen = draw(st.lists(st.sampled_from(pairs), unique=True, min_size=1, max_size=6))
         return am.CouplingMap(
             victim=[victim for victim, _ in chosen],
             aggressor=[aggressor for _, aggressor in chosen],
@@ -209,7 +211,7 @@ def operations(
     return chip, width, draw(starts(width, grid=grid))
 
 
-def as_map(chip: am.Chip) -> am.CouplingMap:
+def as_map(chip: am.Chip) -> am.CouplingMap | None:
     """Any coupling written out pair by pair, one kappa per bit line."""
     victim, aggressor, kappa = [], [], []
     if chip.coupling is not None:
@@ -220,6 +222,8 @@ def as_map(chip: am.Chip) -> am.CouplingMap:
                 victim.append(j)
                 aggressor.append(int(lines[k, j]))
                 kappa.append(values[k, j])
+    if not victim:
+        return None
     shaped = np.reshape(kappa, (len(victim), chip.n_bit_lines))
     return am.CouplingMap(victim=victim, aggressor=aggressor, kappa=shaped)
 

@@ -90,13 +90,15 @@ def test_permuting_word_lines_permutes_nothing_else(
     order = np.array(data.draw(st.permutations(range(chip.n_word_lines))))
     place = np.argsort(order)  # word line j of the chip is word line place[j] of the other
     coupling, stagger = as_map(chip), chip.pulse.stagger
+    if coupling is not None:
+        coupling = coupling.replace(
+            victim=place[coupling.victim], aggressor=place[coupling.aggressor]
+        )
     layout = chip.layout.replace(layout_class=chip.layout.layout_class[order])
     permuted = chip.replace(
         cell_current=chip.cell_current[order],
         layout=layout,
-        coupling=coupling.replace(
-            victim=place[coupling.victim], aggressor=place[coupling.aggressor]
-        ),
+        coupling=coupling,
         bit_line=chip.bit_line.replace(segments_to_sense=chip.segments_to_sense[order]),
         pulse=chip.pulse.replace(stagger=None if stagger is None else stagger[order]),
     )

@@ -55,9 +55,16 @@ def crosstalk_comparison(
     limit = float(np.nanmax(np.abs([measured.values, aligned.values])))
     maps = [(measured, "measured"), (aligned, "simulated")]
     if difference:
-        maps.append(((measured - aligned).assign_attrs(measured.attrs), "measured − simulated"))
+        maps.append((measured - aligned, "measured − simulated"))
+    # The titles say what the maps show; one short label fits beside a narrow column.
+    label = {"units": measured.attrs.get("units", "A"), "long_name": "crosstalk current"}
     panels = [
-        array_map(values.rename(measured.name), signed=True, limit=limit, title=title)
+        array_map(
+            values.rename(measured.name).assign_attrs(label),
+            signed=True,
+            limit=limit,
+            title=title,
+        )
         for values, title in maps
     ]
     return hv.Layout(panels)

@@ -36,8 +36,12 @@ def charge_scatter(true: xr.DataArray, judged: xr.DataArray) -> hv.Overlay:
     axes = (_dimension(true, unit.symbol), _dimension(judged, unit.symbol))
     x, y = unit.scaled(true.values), unit.scaled(_values(judged, true))
     pieces = [_points(x[chosen], y[chosen], axes, name) for name, chosen in _kinds(true)]
-    legend = {"legend_position": "top_left", "show_legend": len(pieces) > 1}
-    span = _padded(np.concatenate([x.ravel(), y.ravel(), [0.0]]))
+    legend = {
+        "legend_position": "top_left",
+        "legend_opts": {"markerscale": 3},
+        "show_legend": len(pieces) > 1,
+    }
+    span = _padded(np.concatenate([x.ravel(), y.ravel()]))
     identity = hv.Slope(1, 0).opts(backend=MATPLOTLIB, color=INK, linewidth=0.6)
     overlay = hv.Overlay([*pieces, identity])
     return overlay.opts(backend=MATPLOTLIB, xlim=span, ylim=span, **_titles(axes), **legend)
@@ -47,7 +51,7 @@ def error_scatter(true: xr.DataArray, judged: xr.DataArray) -> hv.Overlay:
     """Error over true charge; arguments as in `charge_scatter`."""
     error = _values(judged, true) - true.values
     unit, error_unit = unit_for(true.values, "C"), unit_for(error, "C")
-    label = f"{_adjective(judged)} − {_adjective(true)} [{error_unit.symbol}]"
+    label = f"{_adjective(judged)} − {_adjective(true)} charge [{error_unit.symbol}]"
     axes = (_dimension(true, unit.symbol), hv.Dimension("error", label=label))
     x, y = unit.scaled(true.values), error_unit.scaled(error)
     pieces = [_points(x[chosen], y[chosen], axes, name) for name, chosen in _kinds(true)]
@@ -149,6 +153,8 @@ def _points(x: np.ndarray, y: np.ndarray, axes: tuple[hv.Dimension, ...], kind: 
 
 def _padded(values: np.ndarray) -> tuple[float, float]:
     low, high = float(values.min()), float(values.max())
+    # Zero belongs into the picture unless all values are far from it.
+    low = min(low, 0.0) if low < 0.5 * high else low
     margin = 0.03 * (high - low) or 1.0
     return low - margin, high + margin
 

@@ -50,7 +50,7 @@ def pulse_timeline(timeline: xr.Dataset, *, time_slot: int | None = None) -> hv.
         )
     return hv.Overlay(pieces).opts(
         backend=MATPLOTLIB,
-        xlim=(0.0, float(unit.scaled(end))),
+        xlim=(0.0, 1.02 * float(unit.scaled(end))),
         ylim=(floor, ceiling),
         invert_yaxis=True,
         show_legend=False,

@@ -27,9 +27,11 @@ from dashboard.views.crosstalk_cell import CellPanel
 from dashboard.views.crosstalk_classes import class_key
 from dashboard.views.crosstalk_comparison import ComparisonPanel
 from dashboard.views.crosstalk_controls import PatternControls, ShowControls, SlotControls
+from dashboard.views.crosstalk_figures import CrosstalkFigures
 from dashboard.views.crosstalk_gestures import Channel, on_drag, on_tap
 from dashboard.views.crosstalk_heatmap import Heatmap
 from dashboard.views.crosstalk_timeline import Timeline, slot_at
+from dashboard.views.export import Export
 
 # Above this many cells the cell's course and the comparison wait until a drag pauses.
 _AT_ONCE = 128 * 128
@@ -80,6 +82,7 @@ class CrosstalkView(pn.viewable.Viewer):
         self.pattern = PatternControls(state)
         self.slot = SlotControls(state)
         self.shown = ShowControls(state, self._zoom)
+        self.export = Export(CrosstalkFigures(state), what="crosstalk")
         self.key = pn.pane.HTML("", stylesheets=[_KEY_STYLE], sizing_mode="stretch_both", margin=0)
         self._dragged: int | None = None
         self._waiting: set[str] = set()
@@ -139,7 +142,16 @@ class CrosstalkView(pn.viewable.Viewer):
                 "column-gap": "14px",
             },
         )
-        return pn.Column(grid, self.comparison.layout, sizing_mode="stretch_width", margin=0)
+        self.export.float_above()
+        return pn.Column(
+            self.export.button,
+            self.export.panel,
+            grid,
+            self.comparison.layout,
+            sizing_mode="stretch_width",
+            styles={"position": "relative"},
+            margin=0,
+        )
 
     def __panel__(self) -> Viewable:
         return self.layout

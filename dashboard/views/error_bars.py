@@ -82,10 +82,9 @@ class RowBars:
         self.figure.ygrid.grid_line_color = None
         self.figure.add_tools(HoverTool(renderers=[bars], tooltips=_TOOLTIP))
 
-    def show(
-        self, rows: list[str], ratios: list[float], colours: list[str], text: list[str]
-    ) -> None:
+    def show(self, rows: list[str], ratios: list[float], colours: list[str]) -> None:
         """One bar per row, the first at the top."""
+        text = [ser_text(ratio) for ratio in ratios]
         finite = [am.decibel(r) if math.isfinite(r) and r > 0 else 0.0 for r in ratios]
         self.rows.factors = rows[::-1]
         self.source.data = {"row": rows, "db": finite, "text": text, "colour": colours}
@@ -117,10 +116,11 @@ class EffectBars(RowBars):
             rows.append(self._row(str(way), str(name)))
             ratios.append(float(ser))
             colours.append(WAY_COLOURS[str(way)])
-        self.figure.title.text = (
-            f"Effects in the model: SER to measured{of_split(numbers)}"
+        self.figure.title.text = f"Effects in the model{of_split(numbers)}"
+        self.figure.xaxis.axis_label = (
+            "SER of the model to measured [dB]"
             if against_measured
-            else f"Effects in the model: SER of ideal{of_split(numbers)}"
+            else "SER of the ideal to simulated [dB]"
         )
         self.figure.height = HEADROOM + ROW * len(rows)
         self.show(rows, ratios, colours)

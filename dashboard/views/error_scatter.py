@@ -134,8 +134,10 @@ class ChargeScatter:
         self._label(numbers, unit, error_unit)
 
     def _frame(self, data: dict[str, np.ndarray]) -> None:
-        low = min(float(data["true"].min()), float(data["judged"].min()), 0.0)
+        low = min(float(data["true"].min()), float(data["judged"].min()))
         high = max(float(data["true"].max()), float(data["judged"].max())) or 1.0
+        # Zero belongs into the picture unless all points are far from it.
+        low = min(low, 0.0) if low < 0.5 * high else low
         margin = 0.03 * (high - low)
         for span in (self.x_range, self.y_range):
             _reset(span, low - margin, high + margin)

@@ -173,6 +173,16 @@ class Export:
             },
         )
 
+    def float_above(self) -> None:
+        """Put the button over the view's top right corner, where no row of it has room."""
+        self.button.styles = {
+            "position": "absolute",
+            "right": "0",
+            "top": "-8px",
+            "z-index": "11",
+        }
+        self.panel.styles = {**self.panel.styles, "top": "24px"}
+
     def _open(self, _event: Any) -> None:
         if self.button.value:
             names = list(self._page.figures())

@@ -79,9 +79,16 @@ def serve(
 
 
 def make_server(
-    *, host: str = "127.0.0.1", port: int = 0, allow_websocket_origin: Sequence[str] | None = None
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    allow_websocket_origin: Sequence[str] | None = None,
+    session_lifetime: float = 20.0,
 ) -> Server:
-    """A started server on the current event loop; port 0 takes a free one."""
+    """A started server on the current event loop; port 0 takes a free one.
+
+    A session ends `session_lifetime` [s] after its page was closed.
+    """
     check_host(host)
     pn.extension(notifications=False, exception_handler=sessions.on_callback_error)
     server = get_server(
@@ -92,6 +99,8 @@ def make_server(
         static_dirs={"assets": str(ASSETS)},
         extra_patterns=[(r"/upload", UploadHandler)],
         session_history=0,
+        unused_session_lifetime_milliseconds=int(1e3 * session_lifetime),
+        check_unused_sessions_milliseconds=int(0.5e3 * session_lifetime),
         start=False,
         show=False,
     )

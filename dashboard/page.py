@@ -39,12 +39,6 @@ def _source() -> str:
 
 def view_of(page: str, state: State) -> Viewable:
     """The view of a page; its code is imported when the page is first shown."""
-    from importlib.util import find_spec
-
-    if not find_spec(f"dashboard.views.{page}"):  # TEMPORARY until the views are there
-        from dashboard.placeholder import Placeholder
-
-        return Placeholder(state)
     if page == "crosstalk":
         from dashboard.views.crosstalk import CrosstalkView
 

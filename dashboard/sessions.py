@@ -8,6 +8,8 @@ from typing import Any
 
 import panel as pn
 from bokeh.document import Document
+from panel.links import Callback
+from tornado.ioloop import IOLoop
 
 from analog_model.errors import SimulationError
 from dashboard.state import State
@@ -39,6 +41,19 @@ def admit() -> None:
 
 def _leave(context: Any) -> None:
     _open.discard(context.id)
+    # After Panel's own clean-up, which runs in the same round of callbacks.
+    IOLoop.current().call_later(1.0, drop_dead_callbacks)
+
+
+def drop_dead_callbacks() -> None:
+    """Let go of JavaScript callbacks whose widgets are on no page any more.
+
+    Panel registers them by weak reference to the widget, but the callback's arguments hold
+    that widget, so that its whole session would stay for good.
+    """
+    for source in list(Callback.registry):
+        if not getattr(source, "_models", True):
+            del Callback.registry[source]
 
 
 def register(state: State) -> None:

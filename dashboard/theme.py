@@ -97,29 +97,36 @@ def paint_figure(figure: Plot, theme: str) -> None:
         border_fill_color=palette.background,
         outline_line_color=palette.border,
     )
-    for axis in figure.select({"type": Axis}):
-        _paint_axis(axis, palette)
-    for grid in figure.select({"type": Grid}):
-        grid.grid_line_color = palette.grid if grid.grid_line_color is not None else None
+    # Not figure.select(), which walks every model of the figure: milliseconds each time.
+    places = (figure.above, figure.below, figure.left, figure.right, figure.center)
+    for part in (part for place in places for part in place):
+        if isinstance(part, Axis):
+            _paint_axis(part, palette)
+        elif isinstance(part, Grid):
+            part.grid_line_color = palette.grid if part.grid_line_color is not None else None
+        elif isinstance(part, ColorBar):
+            _paint_bar(part, palette)
+        elif isinstance(part, Legend):
+            part.update(
+                background_fill_color=palette.background,
+                border_line_color=palette.border,
+                label_text_color=palette.text,
+                label_text_font=FONT,
+            )
     if figure.title is not None:
         figure.title.update(text_color=palette.text, text_font=FONT, text_font_style="normal")
-    for bar in figure.select({"type": ColorBar}):
-        bar.update(
-            background_fill_color=palette.background,
-            title_text_color=palette.text,
-            title_text_font=FONT,
-            title_text_font_style="normal",
-            major_label_text_color=palette.muted,
-            major_label_text_font=FONT,
-            major_tick_line_color=palette.muted,
-        )
-    for legend in figure.select({"type": Legend}):
-        legend.update(
-            background_fill_color=palette.background,
-            border_line_color=palette.border,
-            label_text_color=palette.text,
-            label_text_font=FONT,
-        )
+
+
+def _paint_bar(bar: ColorBar, palette: Palette) -> None:
+    bar.update(
+        background_fill_color=palette.background,
+        title_text_color=palette.text,
+        title_text_font=FONT,
+        title_text_font_style="normal",
+        major_label_text_color=palette.muted,
+        major_label_text_font=FONT,
+        major_tick_line_color=palette.muted,
+    )
 
 
 def _paint_axis(axis: Axis, palette: Palette) -> None:

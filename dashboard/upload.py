@@ -108,7 +108,6 @@ class UploadHandler(RequestHandler):
         try:
             answer = {"id": await IOLoop.current().run_in_executor(_readers, accept, upload)}
         except AnalogModelError as error:
-            self.set_status(422)
             answer = {"error": str(error)}
         except Exception:
             log.exception("An upload could not be read")

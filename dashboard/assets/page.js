@@ -130,6 +130,7 @@
     setPage(state.page);
     document.getElementById("chip-name").textContent = state.chip;
     form.hidden = !state.upload_open;
+    nameControlsSoon();
     for (const notice of state.notices) {
       if (notice.number > shownNotice) {
         shownNotice = notice.number;
@@ -138,7 +139,37 @@
     }
   }
 
+  // Bokeh gives its sliders, checkboxes and button groups no accessible names.
+  function nameControls(node) {
+    for (const element of node.querySelectorAll("*")) {
+      if (element.shadowRoot) nameControls(element.shadowRoot);
+    }
+    if (!(node instanceof ShadowRoot)) return;
+    const title = node.querySelector(".bk-slider-title");
+    for (const handle of node.querySelectorAll(".noUi-handle")) {
+      handle.setAttribute("aria-label", title ? title.firstChild.textContent.replace(/: $/, "") : "");
+    }
+    const own = [...node.children];
+    const label = own.find((element) => element.matches(".bk-label"));
+    const box = own.find((element) => element.matches("input[type=checkbox]"));
+    if (label && box) box.setAttribute("aria-label", label.textContent);
+    for (const group of node.querySelectorAll(".bk-btn-group")) {
+      group.setAttribute("role", "group");
+      for (const button of group.querySelectorAll("button")) {
+        button.setAttribute("aria-pressed", String(button.classList.contains("bk-active")));
+      }
+    }
+  }
+  let naming = 0;
+  function nameControlsSoon() {
+    clearTimeout(naming);
+    naming = setTimeout(() => nameControls(document.body), 150);
+  }
+  document.addEventListener("focusin", nameControlsSoon);
+  document.addEventListener("click", nameControlsSoon);
+
   function connected(state) {
+    nameControlsSoon();
     document.getElementById("main").setAttribute("aria-busy", "false");
     show(state);
     while (waiting.length) send(waiting.shift());

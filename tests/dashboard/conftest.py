@@ -58,7 +58,7 @@ def served() -> Iterator[Served]:
         asyncio.set_event_loop(asyncio.new_event_loop())
         loop = IOLoop.current()
         try:
-            started["server"] = make_server(port=0)
+            started["server"] = make_server(port=0, session_lifetime=4.0)
             started["loop"] = loop
         finally:
             ready.set()

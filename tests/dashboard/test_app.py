@@ -1,0 +1,288 @@
+"""The served page, driven in a real Chromium: controls, links, themes, uploads, failures.
+
+Every page opened through `visit` fails its test on a console error, an exception, a server
+traceback or a request that leaves this machine.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+import time
+import urllib.request
+import weakref
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+import analog_model as am
+from dashboard import page as page_module
+from dashboard.security import check_host
+from dashboard.store import upload_store
+
+Visit = Callable[..., Page]
+
+
+def query(page: Page) -> str:
+    return page.evaluate("window.location.search")
+
+
+def wait_for_query(page: Page, pattern: str) -> None:
+    page.wait_for_function("pattern => new RegExp(pattern).test(location.search)", arg=pattern)
+
+
+def slider(page: Page, title: str) -> Any:
+    """Handle of the slider whose title begins with `title`."""
+    return page.get_by_role("slider", name=re.compile(f"^{re.escape(title)}"))
+
+
+def test_controls_write_the_link_and_history_undoes_them(visit: Visit) -> None:
+    page = visit()
+    assert query(page) == ""
+    slider(page, "Coupling").press("ArrowRight")
+    wait_for_query(page, r"^\?k=1\.05$")
+    page.get_by_role("checkbox", name="Wire drop").uncheck()
+    wait_for_query(page, "effects=crosstalk%2Clumped|effects=crosstalk,lumped")
+    page.get_by_role("checkbox", name="Wire drop").check()
+    wait_for_query(page, r"^\?k=1\.05$")
+    page.get_by_role("link", name="Error against ideal").click()
+    wait_for_query(page, "page=error")
+    expect(page.locator("nav [aria-current=page]")).to_have_text("Error against ideal")
+    page.go_back()
+    wait_for_query(page, r"^\?k=1\.05$")
+    expect(page.locator("nav [aria-current=page]")).to_have_text("Crosstalk")
+    page.get_by_role("button", name="Reset to the chip's own values").click()
+    wait_for_query(page, "^$")
+
+
+def test_a_link_opens_the_same_view_in_a_second_tab(visit: Visit) -> None:
+    page = visit("?src=synthetic&n=12&m=7&theme=dark")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    expect(page.locator("#chip-name")).to_have_text("synthetic-12x7")
+    page.get_by_role("button", name="Dark theme").click()
+    wait_for_query(page, r"^\?src=synthetic&n=12&m=7$")
+    expect(page.locator("html")).to_have_attribute("data-theme", "light")
+    page.get_by_label("Bit lines").fill("9")
+    page.get_by_label("Bit lines").press("Enter")
+    wait_for_query(page, "m=9")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.get_by_role("button", name="Copy link").click()
+    expect(page.locator("#copy-link")).to_have_text("Copied")
+    copied = page.evaluate("navigator.clipboard.readText()")
+    again = visit("?" + copied.split("?")[1])
+    expect(again.locator("#chip-name")).to_have_text("synthetic-12x9")
+
+
+def test_a_bad_link_says_so_and_shows_the_rest(visit: Visit) -> None:
+    page = visit(
+        "?n=0&nonsense=1&src=synthetic&m=5&upload=zzz&wl=99&%3Cimg%20onerror=1%3E=1"
+    )
+    notices = page.locator("#notices .notice")
+    expect(notices).to_have_count(4)
+    expect(notices.filter(has_text="whole number from 1 to 1024")).to_have_count(1)
+    expect(notices.filter(has_text="'nonsense'")).to_have_count(1)
+    expect(notices.filter(has_text="word line 15 is shown")).to_have_count(1)
+    expect(page.locator("#chip-name")).to_have_text("synthetic-16x5")
+    notices.first.get_by_role("button", name="Dismiss").click()
+    expect(notices).to_have_count(3)
+    gone = visit("?src=upload&upload=0123456789abcdef")
+    expect(gone.locator("#notices .error")).to_contain_text("Upload the file again")
+    expect(gone.locator("#chip-name")).to_have_text("reference-16x16")
+
+
+def test_uploads(visit: Visit, tmp_path: Path) -> None:
+    """A broken file leaves the chip; a good one becomes it, and its link opens elsewhere."""
+    page = visit()
+    page.get_by_role("button", name="Upload", exact=True).click()
+    box, message = page.locator("#upload"), page.locator("#upload-message")
+    expect(box).to_be_visible()
+    expect(page.locator("#chip-name")).to_have_text("reference-16x16")
+
+    def choose(name: str, content: bytes) -> None:
+        page.set_input_files(
+            "#upload-file", {"name": name, "mimeType": "text/csv", "buffer": content}
+        )
+
+    rows = b"kind,split,t0,t1,q0\nsingle,calibration,40,0,4\nsingle,calibration,0,40,2\n"
+    choose("<b>broken</b>.csv", b"# time in ns, charge in fC\n" + rows.replace(b"0,40", b"0,zero"))
+    expect(message).to_contain_text("zero")
+    expect(message).to_contain_text("<b>broken</b>.csv")
+    choose("nounit.csv", rows)
+    expect(message).to_contain_text("unit")
+    expect(page.locator("#chip-name")).to_have_text("reference-16x16")
+    assert "upload" not in query(page)
+    page.get_by_label("time").select_option("ns")
+    page.get_by_label("charge").select_option("fC")
+    choose("nounit.csv", rows)
+    expect(message).to_contain_text("nounit.csv is shown")
+    wait_for_query(page, r"src=upload&upload=[0-9a-f]{16}$")
+    expect(page.locator("#chip-name")).not_to_have_text("reference-16x16")
+    shown = page.locator("#chip-name").inner_text()
+    other = visit(query(page))
+    expect(other.locator("#chip-name")).to_have_text(shown)
+    # Larger than the limit: refused in the page, without a byte sent.
+    page.evaluate("document.getElementById('upload').dataset.limit = '10'")
+    choose("large.csv", rows)
+    expect(message).to_contain_text("large.csv has")
+
+
+def test_a_netcdf_upload_of_thirty_megabytes(visit: Visit, tmp_path: Path) -> None:
+    """What used to break the websocket goes over HTTP; the session stays alive."""
+    import numpy as np
+    import xarray as xr
+
+    reference = am.example_chip("reference")
+    many = xr.concat([reference] * 160, "pattern", data_vars="minimal", coords="minimal")
+    many = many.assign_coords(pattern=np.arange(many.sizes["pattern"]))
+    noise = np.random.default_rng(0).normal(1, 1e-3, many["charge"].shape)
+    many["charge"] = many["charge"] * noise
+    path = tmp_path / "large.nc"
+    am.save_measurement(many, path)
+    assert 15e6 < path.stat().st_size < upload_store().max_upload_bytes
+    page = visit()
+    page.get_by_role("button", name="Upload", exact=True).click()
+    page.set_input_files("#upload-file", path)
+    expect(page.locator("#upload-message")).to_contain_text("is shown", timeout=60_000)
+    page.get_by_role("button", name="Bundled").click()
+    wait_for_query(page, "^(?!.*src=)")
+
+
+def test_foreign_pages_cannot_upload(served: Any) -> None:
+    def post(headers: dict[str, str]) -> int:
+        request = urllib.request.Request(
+            f"{served.address}/upload?name=a", data=b"x", headers=headers, method="POST"
+        )
+        try:
+            with urllib.request.urlopen(request) as answer:
+                return answer.status
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    own = {"Origin": served.address, "X-Analog-Model": "1"}
+    assert post(own) == 200
+    assert post({**own, "Origin": "http://evil.example"}) == 403
+    assert post({"Origin": served.address}) == 403
+    assert post({"X-Analog-Model": "1"}) == 403
+
+
+def test_headers_keep_the_page_to_itself(served: Any) -> None:
+    with urllib.request.urlopen(f"{served.address}/") as answer:
+        policy = answer.headers["Content-Security-Policy"]
+        html = answer.read().decode()
+    assert "default-src 'self'" in policy
+    assert "http" not in policy
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", html)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::", "example.org", ""])
+def test_only_this_machine_is_served(host: str) -> None:
+    with pytest.raises(am.errors.ConfigurationError, match="this machine"):
+        check_host(host)
+
+
+def test_a_view_that_cannot_be_built_is_a_message(
+    visit: Visit, served: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(page: str, state: Any) -> Any:
+        raise RuntimeError("no <b>view</b>")
+
+    monkeypatch.setattr(page_module, "view_of", broken)
+    page = visit()
+    alert = page.get_by_role("alert").filter(has_text="could not be drawn")
+    expect(alert).to_contain_text("RuntimeError: no <b>view</b>")
+    assert any("could not be built" in text for text in served.recorder.messages)
+    served.recorder.messages.clear()
+
+
+def test_a_session_that_cannot_be_built_is_a_page(
+    served: Any, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Any) -> Any:
+        raise RuntimeError("no {{ session }}")
+
+    monkeypatch.setattr(page_module.Page, "template", broken)
+    page.goto(served.address)
+    expect(page.get_by_role("alert")).to_contain_text("RuntimeError: no {{ session }}")
+    expect(page.get_by_role("link", name="Start afresh")).to_be_visible()
+    served.recorder.messages.clear()
+
+
+def test_sessions_that_end_leave_nothing(served: Any, context: Any) -> None:
+    """Documents, states, views of closed pages are gone once the server dropped them."""
+    from dashboard.state import State
+
+    gc.collect()
+    before = {id(o) for o in gc.get_objects() if isinstance(o, State)}
+    documents = []
+    for _ in range(5):
+        page = context.new_page()
+        page.goto(served.address)
+        page.wait_for_function(
+            "document.getElementById('main').getAttribute('aria-busy') === 'false'"
+        )
+        documents += [weakref.ref(session.document) for session in served.sessions()]
+        page.close()
+    deadline = time.monotonic() + 60
+    while served.sessions() and time.monotonic() < deadline:
+        time.sleep(0.5)
+    assert served.sessions() == []
+    left = 1
+    while left and time.monotonic() < deadline:
+        time.sleep(0.5)
+        gc.collect()
+        states = [o for o in gc.get_objects() if isinstance(o, State) and id(o) not in before]
+        left = len(states) + sum(ref() is not None for ref in documents)
+        del states
+    assert left == 0
+
+
+def test_keyboard_reaches_every_control(visit: Visit) -> None:
+    """Tab goes through header and sidebar in order, with a visible focus."""
+    page = visit()
+    seen = []
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        seen.append(
+            page.evaluate(
+                """() => {
+                  let e = document.activeElement;
+                  while (e.shadowRoot && e.shadowRoot.activeElement) e = e.shadowRoot.activeElement;
+                  return e.getAttribute('aria-label') || e.textContent.trim() || e.tagName;
+                }"""
+            )
+        )
+    assert seen[:5] == [
+        "Skip to the figure",
+        "Crosstalk",
+        "Error against ideal",
+        "Copy link",
+        "Dark theme",
+    ]
+    assert {"Bundled", "Upload", "Synthetic"} <= set(seen)
+
+
+def test_nothing_scrolls_or_jumps_at_1280_by_720(visit: Visit) -> None:
+    page = visit()
+    overflow = page.evaluate(
+        """() => {
+          const main = document.getElementById('main'), root = document.documentElement;
+          return { page: root.scrollHeight - root.clientHeight,
+                   wide: main.scrollWidth - main.clientWidth,
+                   side: document.querySelector('.sidebar').scrollWidth
+                         - document.querySelector('.sidebar').clientWidth };
+        }"""
+    )
+    assert overflow == {"page": 0, "wide": 0, "side": 0}
+    shift = page.evaluate(
+        """() => new Promise(resolve => {
+          new PerformanceObserver(list => resolve(
+            list.getEntries().reduce((sum, entry) => sum + entry.value, 0)))
+            .observe({type: 'layout-shift', buffered: true});
+          setTimeout(() => resolve(0), 500);
+        })"""
+    )
+    assert shift < 0.1

@@ -1,12 +1,14 @@
 """Colours that every figure shares, on screen as on paper.
 
 Okabe and Ito's eight colours can be told apart with any colour vision
-(https://jfly.uni-koeln.de/color/). Colour maps are Kovesi's perceptually uniform ones.
+(https://jfly.uni-koeln.de/color/). The colour maps are perceptually uniform: Kovesi's
+CET-D1A, cividis.
 """
 
 from __future__ import annotations
 
 import colorcet
+from bokeh.palettes import Cividis256
 
 CATEGORICAL = (
     "#0072b2",
@@ -41,5 +43,5 @@ WAY_COLOURS = {
 }
 # Signed values: blue below zero, white at zero, red above.
 DIVERGING = list(colorcet.CET_D1A)
-# Magnitudes: nothing is white.
-SEQUENTIAL = list(colorcet.CET_L19)
+# Magnitudes: the strong end stands out from white paper.
+SEQUENTIAL = list(Cividis256[::-1])

@@ -14,6 +14,7 @@ from analog_model.crosstalk import CROSSTALK_CURRENT
 from analog_model.errors import DataError
 from dashboard import compute
 from dashboard.state import State
+from dashboard.views.crosstalk_numbers import cell_map
 
 _CELLS = (v.WORD_LINE, v.BIT_LINE)
 
@@ -34,9 +35,9 @@ class CrosstalkFigures:
         table, names = self.table(), state.chip.layout.class_names
         slots, time_slot = state.slots, state.time_slot
         found: dict[str, Callable[[], Any]] = {
-            "Current shift": partial(_map, table[v.CURRENT_SHIFT], signed=True),
-            "Weights": partial(_map, table[v.CELL_CURRENT], signed=False),
-            "Drop": partial(_map, table[v.DROP], signed=False),
+            "Current shift": self._map(table[v.CURRENT_SHIFT], "shift"),
+            "Weights": self._map(table[v.CELL_CURRENT], "weight"),
+            "Drop": self._map(table[v.DROP], "drop"),
             "Layout classes": lambda: _crosstalk().layout_map(table[v.LAYOUT_CLASS], names),
             "Pulses": lambda: _timeline().pulse_timeline(slots, time_slot=time_slot),
         }
@@ -70,6 +71,13 @@ class CrosstalkFigures:
             joined[f"{name}_{CROSSTALK_CURRENT}"] = found.rename(rename)
         return joined.assign_attrs(comparison_kind=self.state.comparison_kind)
 
+    def _map(self, values: xr.DataArray, quantity: str) -> Callable[[], Any]:
+        """A map over the colour range that it has on screen."""
+        shown = cell_map(self.state.chip, self.state.activation_pattern, quantity)
+        return lambda: _crosstalk().array_map(
+            values, signed=shown.quantity.signed, limit=shown.high
+        )
+
     def _maps(self) -> tuple[xr.DataArray, xr.DataArray] | None:
         """Measured crosstalk with simulated; None where the patterns were not measured."""
         state = self.state
@@ -83,10 +91,6 @@ class CrosstalkFigures:
         simulated = compute.simulated_measurement(state.chip, state.measurement)
         seen = am.crosstalk_map(simulated, **choice)
         return measured[CROSSTALK_CURRENT], seen[CROSSTALK_CURRENT]
-
-
-def _map(values: xr.DataArray, *, signed: bool) -> Any:
-    return _crosstalk().array_map(values, signed=signed)
 
 
 def _comparison(measured: xr.DataArray, simulated: xr.DataArray) -> Any:

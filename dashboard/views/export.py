@@ -31,6 +31,9 @@ _MIME = {
     "nc": "application/x-netcdf",
     "csv": "text/csv",
 }
+_PRIMARY = """
+.bk-btn.bk-btn-default { color: var(--on-accent, #ffffff); background: var(--accent, #0b62a8); }
+"""
 _numbers = count(1)
 # Runs in the browser: turns the text of a file into a download.
 _SAVE = """

@@ -7,11 +7,8 @@ current runs on the timeline's time axis.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import wraps
 from html import escape
-from typing import Any, TypeVar, cast
 
-import numpy as np
 import panel as pn
 import param
 from bokeh.plotting import figure
@@ -22,6 +19,7 @@ from analog_model.errors import DataError
 from dashboard.patterns import code_grid
 from dashboard.state import State
 from dashboard.views import crosstalk_numbers as numbers
+from dashboard.views.crosstalk_actions import Actions, in_one_message
 from dashboard.views.crosstalk_axes import line_range, time_unit
 from dashboard.views.crosstalk_cell import CellPanel
 from dashboard.views.crosstalk_classes import class_key
@@ -30,7 +28,7 @@ from dashboard.views.crosstalk_controls import PatternControls, ShowControls, Sl
 from dashboard.views.crosstalk_figures import CrosstalkFigures
 from dashboard.views.crosstalk_gestures import Channel, on_drag, on_tap
 from dashboard.views.crosstalk_heatmap import Heatmap
-from dashboard.views.crosstalk_timeline import Timeline, slot_at
+from dashboard.views.crosstalk_timeline import Timeline
 from dashboard.views.export import Export
 
 # Above this many cells the cell's course and the comparison wait until a drag pauses.
@@ -38,6 +36,7 @@ _AT_ONCE = 128 * 128
 _PAUSE_MS = 120
 # Heights of the page's rows: controls, array, slots, cell.
 _ROWS = (54, 366, 48, 152)
+_COMPARISON_HEIGHT = 360
 _HEATMAP_LABEL = (
     "Heatmap of the array. Arrow keys move the selected cell, the space bar switches its word line."
 )
@@ -45,23 +44,10 @@ _KEY_STYLE = """
 :host { font-size: 12px; color: var(--muted, #5a6577); }
 :host { padding: 0 8px 0 58px; }
 p { margin: 0; color: var(--text, inherit); font-weight: 600; }
+span { font-weight: 400; color: var(--muted, #5a6577); margin-left: 6px; }
 ul { display: flex; flex-wrap: wrap; gap: 2px 14px; margin: 0; padding: 2px 0 0; list-style: none; }
 i { display: inline-block; width: 9px; height: 9px; margin-right: 5px; border-radius: 2px; }
 """
-
-
-Method = TypeVar("Method", bound=Callable[..., None])
-
-
-def _in_one_message(method: Method) -> Method:
-    """Send what `method` changes together; Panel's callbacks need that to touch Bokeh models."""
-
-    @wraps(method)
-    def held(*arguments: Any) -> None:
-        with pn.io.hold():
-            method(*arguments)
-
-    return cast(Method, held)
 
 
 class CrosstalkView(pn.viewable.Viewer):
@@ -78,43 +64,42 @@ class CrosstalkView(pn.viewable.Viewer):
         self.heatmap = Heatmap(shape, word_lines)
         self.timeline = Timeline(word_lines)
         self.cell = CellPanel(self.timeline.time)
-        self.comparison = ComparisonPanel(state.comparison_kind)
+        self.comparison: ComparisonPanel | None = None
         self.pattern = PatternControls(state)
         self.slot = SlotControls(state)
-        self.shown = ShowControls(state, self._zoom)
+        self.actions = Actions(state, self.heatmap)
+        self.shown = ShowControls(state, self.actions.zoom)
         self.export = Export(CrosstalkFigures(state), what="crosstalk")
         self.key = pn.pane.HTML("", stylesheets=[_KEY_STYLE], sizing_mode="stretch_both", margin=0)
-        self._dragged: int | None = None
         self._waiting: set[str] = set()
         self._listen()
         self._paint()
         self._on_change()
-        self._on_comparison()
+        self._below = pn.Column(
+            sizing_mode="stretch_width", min_height=_COMPARISON_HEIGHT, margin=(12, 0, 0, 0)
+        )
         self.layout = self._composed()
 
     def _listen(self) -> None:
-        state = self.state
+        state, actions = self.state, self.actions
         self.channel = Channel(
             self.heatmap.figure,
             _HEATMAP_LABEL,
-            on_move=self._move,
-            on_toggle=self._toggle_selected,
+            on_move=actions.move,
+            on_toggle=actions.toggle_selected,
             on_view=self._on_view,
         )
-        on_tap(self.heatmap.figure, self._tap_cell)
-        on_tap(self.timeline.strip, lambda _x, y: self._toggle(y))
-        on_tap(self.timeline.figure, lambda x, _y: self._tap_time(x))
-        on_tap(self.cell.figure, lambda x, _y: self._tap_time(x))
-        on_drag(self.timeline.figure, self._drag_pulse)
+        on_tap(self.heatmap.figure, actions.choose_cell)
+        on_tap(self.timeline.strip, lambda _x, y: actions.toggle(y))
+        for plot in (self.timeline.figure, self.cell.figure):
+            on_tap(plot, lambda x, _y: actions.choose_time(x))
+        on_drag(self.timeline.figure, actions.drag_pulse)
         state.param.watch(
             self._on_change,
             ["chip", "pulse_width", "time_slot", "quantity", "word_line", "bit_line"],
         )
         state.param.watch(self._on_comparison, ["chip", "measurement", "comparison_kind"])
         state.param.watch(self._paint, "theme")
-        self.comparison.kind.param.watch(
-            lambda event: state.param.update(comparison_kind=event.new), "value"
-        )
 
     def _composed(self) -> Viewable:
         array = pn.Row(
@@ -143,28 +128,38 @@ class CrosstalkView(pn.viewable.Viewer):
             },
         )
         self.export.float_above()
+        # What is below the fold comes after the first paint, in a place kept for it.
+        pn.state.onload(self._add_comparison)
         return pn.Column(
             self.export.button,
             self.export.panel,
             grid,
-            self.comparison.layout,
+            self._below,
             sizing_mode="stretch_width",
             styles={"position": "relative"},
             margin=0,
         )
 
+    @in_one_message
+    def _add_comparison(self) -> None:
+        self.comparison = panel = ComparisonPanel(self.state.comparison_kind)
+        panel.kind.param.watch(
+            lambda event: self.state.param.update(comparison_kind=event.new), "value"
+        )
+        self._show_comparison()
+        panel.paint(self.state.theme)
+        self._below.objects = [panel.layout]
+
     def __panel__(self) -> Viewable:
         return self.layout
 
-    # What is shown
-
-    @_in_one_message
+    @in_one_message
     def _on_change(self, *_events: param.parameterized.Event) -> None:
         self._show_array()
         self._show_operation()
         self._soon("cell", self._show_course)
 
-    @_in_one_message
+    @in_one_message
     def _on_comparison(self, *_events: param.parameterized.Event) -> None:
         self._soon("comparison", self._show_comparison)
 
@@ -188,7 +183,7 @@ class CrosstalkView(pn.viewable.Viewer):
             is_high=bool(active[cell[0]]),
             coupled=coupled,
         )
-        key = class_key(chip, numbers.quantity_label(state.quantity))
+        key = class_key(chip, numbers.quantity_label(state.quantity), self.heatmap.note())
         if self.key.object != key:
             self.key.object = key
 
@@ -206,21 +201,25 @@ class CrosstalkView(pn.viewable.Viewer):
         begin = float(slots[v.SLOT_START].values[k])
         end = begin + float(slots[v.SLOT_DURATION].values[k])
         factor, unit = time_unit(self.timeline.time.end)
-        return f"{begin / factor:.6g} to {end / factor:.6g} {unit}"
+        drawn = self.timeline.edge_step
+        sparse = f", one slot edge of {drawn} drawn" if drawn > 1 else ""
+        return f"{begin / factor:.6g} to {end / factor:.6g} {unit}{sparse}"
 
-    @_in_one_message
+    @in_one_message
     def _show_course(self) -> None:
         state = self.state
         cell = state.word_line, state.bit_line
         current = numbers.cell_course(state.chip, state.pulse_width, *cell)
         self.cell.show_course(state.slots, current, float(state.chip.cell_current[cell]))
 
-    @_in_one_message
+    @in_one_message
     def _show_comparison(self) -> None:
-        state = self.state
-        self.comparison.kind.value = state.comparison_kind
+        state, panel = self.state, self.comparison
+        if panel is None:
+            return
+        panel.kind.value = state.comparison_kind
         if state.measurement is None:
-            self.comparison.explain(
+            panel.explain(
                 "No measurement, nothing to compare with.",
                 "This chip comes from a layout rule. Choose the bundled chip, or upload a file "
                 "with pair or leave-one-out patterns, to see measured crosstalk beside simulated.",
@@ -231,9 +230,9 @@ class CrosstalkView(pn.viewable.Viewer):
                 state.chip, state.measurement, state.comparison_kind, state.weight_set
             )
         except DataError as error:
-            self.comparison.explain("These patterns were not measured.", escape(str(error)))
+            panel.explain("These patterns were not measured.", escape(str(error)))
             return
-        self.comparison.show(found)
+        panel.show(found)
 
     def _soon(self, name: str, act: Callable[[], None]) -> None:
         """Do it now on a small array, in a pause of the changes on a large one."""
@@ -252,75 +251,16 @@ class CrosstalkView(pn.viewable.Viewer):
 
         document.add_timeout_callback(later, _PAUSE_MS)
 
-    @_in_one_message
-    def _paint(self, *_events: param.parameterized.Event) -> None:
-        for part in (self.heatmap, self.timeline, self.cell, self.comparison):
-            part.paint(self.state.theme)
-
-    # What the user does
-
-    def _tap_cell(self, x: float, y: float) -> None:
-        assert self.heatmap.shown is not None
-        cell = self.heatmap.window.cell_at(x, y, self.heatmap.shown.values)
-        if cell is not None:
-            self.state.param.update(word_line=cell[0], bit_line=cell[1])
-
-    @_in_one_message
-    def _move(self, down: int, right: int) -> None:
-        n_word_lines, n_bit_lines = self.state.chip.cell_current.shape
-        word_line = int(np.clip(self.state.word_line + down, 0, n_word_lines - 1))
-        bit_line = int(np.clip(self.state.bit_line + right, 0, n_bit_lines - 1))
-        self.heatmap.reveal(word_line, bit_line)
-        self.state.param.update(word_line=word_line, bit_line=bit_line)
-
-    def _toggle_selected(self) -> None:
-        self._toggle(float(self.state.word_line))
-
-    def _toggle(self, y: float) -> None:
-        """Switch a word line between no pulse and the full pulse."""
-        line = self._line_at(y)
-        if line is None:
-            return
-        codes = list(self.state.codes())
-        codes[line] = 0 if codes[line] else self._grid().highest
-        self.state.set_pattern(codes)
-
-    def _drag_pulse(self, x: float, y: float, *, begins: bool) -> None:
-        """Set the width of the pulse on whose row the drag began, to whole codes."""
-        if begins:
-            self._dragged = self._line_at(y)
-        line = self._dragged
-        if line is None:
-            return
-        grid, codes = self._grid(), list(self.state.codes())
-        start = float(self.state.slots[v.PULSE_START].values[line]) if codes[line] else 0.0
-        code = int(np.clip(np.rint((x - start) / grid.lsb), 0, grid.highest))
-        if code != codes[line]:
-            codes[line] = code
-            self.state.set_pattern(codes)
-
-    def _tap_time(self, x: float) -> None:
-        slot = slot_at(self.state.slots, x)
-        if slot is not None:
-            self.state.time_slot = slot
-
-    def _line_at(self, y: float) -> int | None:
-        line = int(np.floor(y + 0.5))
-        return line if 0 <= line < self.state.chip.n_word_lines else None
-
-    def _grid(self) -> Any:
-        return code_grid(self.state.chip, self.state.measurement)
-
-    @_in_one_message
-    def _zoom(self, factor: float | None) -> None:
-        if factor is None:
-            factor = float(max(self.state.chip.cell_current.shape))
-        self.heatmap.zoom(factor, self.state.word_line, self.state.bit_line)
-
-    @_in_one_message
+    @in_one_message
     def _on_view(self, x: tuple[float, float], y: tuple[float, float]) -> None:
         if self.heatmap.look_at(x, y):
             self._show_array()
+
+    @in_one_message
+    def _paint(self, *_events: param.parameterized.Event) -> None:
+        for part in (self.heatmap, self.timeline, self.cell, self.comparison):
+            if part is not None:
+                part.paint(self.state.theme)
 
 
 def _placed(plot: figure, mode: str = "stretch_both") -> pn.pane.Bokeh:

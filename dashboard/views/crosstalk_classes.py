@@ -19,7 +19,7 @@ def class_colours(n_classes: int) -> list[str]:
     return [colorcet.glasbey_bw_minc_20[k % 256] for k in range(n_classes)]
 
 
-def class_key(chip: Chip, shown: str) -> str:
+def class_key(chip: Chip, shown: str, note: str) -> str:
     """HTML saying what is `shown`, with a key to the layout classes, the first eight of many."""
     names = chip.layout.class_names
     colours = class_colours(len(names))

@@ -93,11 +93,9 @@ class MapPanel:
                 color_mapper=self.mapper,
                 width=10,
                 padding=5,
-                title="nA",
-                title_standoff=6,
                 border_line_color=None,
                 bar_line_color=None,
-                formatter=unit_formatter(1e-9),
+                formatter=unit_formatter(1e-9, "nA"),
                 ticker=BasicTicker(desired_num_ticks=5),
             ),
             "right",
@@ -145,7 +143,7 @@ class ComparisonPanel:
             pn.Row(self.heading, self.kind, sizing_mode="stretch_width", margin=(0, 4)),
             self.maps,
             sizing_mode="stretch_width",
-            margin=(12, 0, 0, 0),
+            margin=0,
         )
 
     @property

@@ -172,7 +172,7 @@ class ShowControls:
         )
         self.closer = self._button("Zoom in")
         self.wider = self._button("Zoom out")
-        self.whole = self._button("Whole array")
+        self.whole = self._button("All cells")
         self.closer.on_click(lambda _event: zoom(0.5))
         self.wider.on_click(lambda _event: zoom(2.0))
         self.whole.on_click(lambda _event: zoom(None))

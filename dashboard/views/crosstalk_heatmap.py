@@ -11,7 +11,7 @@ from bokeh.models import (
     ColorBar,
     ColumnDataSource,
     CustomJSHover,
-    FixedTicker,
+    CustomJSTickFormatter,
     HoverTool,
     LinearColorMapper,
     PanTool,
@@ -26,7 +26,6 @@ from dashboard.views.crosstalk_axes import (
     line_range,
     line_ticker,
     resize,
-    unit_formatter,
     unit_hover,
 )
 from dashboard.views.crosstalk_classes import class_colours
@@ -36,6 +35,10 @@ from dashboard.views.crosstalk_window import Window
 # Cells a side up to which each one carries a mark of its class.
 MARKED_SIDE = 48
 _LINES = "const k = Math.round(value); return String(k)"
+_TICKS = """
+if (whole && !Number.isInteger(tick)) return ""
+return Number((tick / factor).toPrecision(4)).toString() + suffix
+"""
 _BLOCK = """
 const first = origin + Math.floor((value + 0.5 - origin) / block) * block
 const last = Math.min(first + block, end) - 1
@@ -55,7 +58,10 @@ class Heatmap:
         self._chip: Chip | None = None
         self._drawn_of: tuple[Window, str] | None = None
         self.figure = bare_figure(
-            x_range=line_range(shape[1]), y_range=word_lines, x_axis_label="bit line"
+            x_range=line_range(shape[1]),
+            y_range=word_lines,
+            x_axis_label="bit line",
+            min_border_right=68,
         )
         self.figure.xaxis.ticker = line_ticker()
         self.figure.yaxis.visible = False
@@ -86,7 +92,21 @@ class Heatmap:
         self._box = self.figure.rect(
             "x", "y", width=1, height=1, fill_color=None, line_width=2.5, source=self.selection
         )
+        self._ticks = CustomJSTickFormatter(
+            args={"factor": 1.0, "suffix": "", "whole": False}, code=_TICKS
+        )
+        self._ring = self.figure.scatter(
+            "x",
+            "y",
+            size=18,
+            marker="circle",
+            fill_color=None,
+            line_width=2,
+            source=self.selection,
+            visible=False,
+        )
         self.bar = ColorBar(
+            formatter=self._ticks,
             color_mapper=self.mapper,
             width=12,
             padding=6,
@@ -101,9 +121,7 @@ class Heatmap:
         self._line = CustomJSHover(code=_LINES)
         self._across = CustomJSHover(args={"origin": 0, "block": 1, "end": 1}, code=_BLOCK)
         self._down = CustomJSHover(args={"origin": 0, "block": 1, "end": 1}, code=_BLOCK)
-        self._class = CustomJSHover(
-            args={"names": []}, code="return names[value] ?? 'several classes'"
-        )
+        self._class = CustomJSHover(args={"names": []}, code="return names[value]")
         self.hover = HoverTool(renderers=[self.renderer], point_policy="follow_mouse")
         self._zoom = WheelZoomTool(maintain_focus=False)
         self._pan = PanTool()
@@ -114,7 +132,7 @@ class Heatmap:
         if chip.cell_current.shape != self._shape():
             self._resize(chip.cell_current.shape)
         window, full = self.window, self.window.is_full
-        changing = {"image": [self._drawn(cells)]}
+        changing = {"image": [self._drawn(chip, cells)]}
         if full and shift.kappa is not None:
             changing["kappa"] = [window.reduced(shift.kappa)]
             if cells is not shift:
@@ -139,9 +157,9 @@ class Heatmap:
         weights = (self.window.of(known.cell_current) for known in (before, chip))
         return before.layout is chip.layout and np.array_equal(*weights)
 
-    def _drawn(self, cells: CellMap) -> np.ndarray:
+    def _drawn(self, chip: Chip, cells: CellMap) -> np.ndarray:
         if cells.quantity.name == "layout_class":
-            return self.window.uniform(cells.values)
+            return self.window.uniform(cells.values, chip.layout.n_classes)
         return self.window.reduced(cells.values)
 
     def _fixed(self, chip: Chip) -> dict[str, list[np.ndarray]]:
@@ -161,6 +179,7 @@ class Heatmap:
         # On small arrays the wheel scrolls the page, as there is nothing to zoom into.
         large = max(shape) > MARKED_SIDE
         self.figure.toolbar.active_scroll = self._zoom if large else None
+        self._ring.visible = large
 
     def _place(self, chip: Chip) -> None:
         """Image, class marks and hover of the window in view."""
@@ -169,7 +188,7 @@ class Heatmap:
         rows, columns = window.block
         self._down.args = {"origin": window.top, "block": rows, "end": window.bottom}
         self._across.args = {"origin": window.left, "block": columns, "end": window.right}
-        self._class.args = {"names": list(chip.layout.class_names)}
+        self._class.args = {"names": [*chip.layout.class_names, "several classes"]}
         if max(window.shape) <= MARKED_SIDE and chip.layout.n_classes > 1:
             j, i = np.indices(window.shape)
             palette = class_colours(chip.layout.n_classes)
@@ -186,13 +205,13 @@ class Heatmap:
         """Colour bar, hover and colours for another quantity."""
         quantity, window = cells.quantity, self.window
         self._paint_scale(chip, cells, name)
-        self.bar.formatter = unit_formatter(quantity.factor, quantity.unit)
         is_class = quantity.name == "layout_class"
-        self.bar.ticker = (
-            FixedTicker(ticks=list(range(chip.layout.n_classes)))
-            if is_class and chip.layout.n_classes <= 12
-            else BasicTicker(desired_num_ticks=6)
-        )
+        # In place: a colour bar on screen does not take up another ticker or formatter.
+        self._ticks.args = {
+            "factor": quantity.factor,
+            "suffix": f" {quantity.unit}" if quantity.unit else "",
+            "whole": is_class,
+        }
         formatters = {
             "@image": self._class if is_class else unit_hover(quantity.factor, quantity.unit),
             "$x": self._across,
@@ -220,12 +239,24 @@ class Heatmap:
             self.mapper.update(low=cells.low, high=cells.high)
 
     def _paint_scale(self, chip: Chip, cells: CellMap, name: str) -> None:
+        # A block of several classes carries the number after the last class.
+        several = None
         if cells.quantity.name == "layout_class":
             palette = class_colours(chip.layout.n_classes)
+            several = theme.PALETTES[name].border
         else:
             palette = theme.diverging(name) if cells.quantity.signed else theme.sequential(name)
-        if self.mapper.palette != palette:
-            self.mapper.palette = palette
+        if self.mapper.palette != palette or self.mapper.high_color != several:
+            self.mapper.update(palette=palette, high_color=several)
+
+    def note(self) -> str:
+        """What one colour stands for, where that is not one cell."""
+        if self.window.is_exact or self.shown is None:
+            return ""
+        rows, columns = self.window.block
+        if self.shown.quantity.name == "layout_class":
+            return f"grey: several classes in {rows} × {columns} cells, zoom in"
+        return f"each colour the largest of {rows} × {columns} cells"
 
     def select(self, word_line: int, bit_line: int, aggressors: list[Aggressor]) -> None:
         """Mark one cell with the cells beside it whose word lines couple onto it."""
@@ -243,6 +274,7 @@ class Heatmap:
         self.mapper.nan_color = colours.border
         self._halo.glyph.line_color = colours.background
         self._box.glyph.line_color = colours.text
+        self._ring.glyph.line_color = colours.text
         self._aggressor_boxes.glyph.line_color = colours.accent
         if self._chip is not None and self.shown is not None:
             self._paint_scale(self._chip, self.shown, name)

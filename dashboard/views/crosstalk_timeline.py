@@ -58,7 +58,7 @@ class Timeline:
         self.strip.yaxis.ticker = line_ticker()
         self.strip.yaxis.axis_line_color = None
         self.figure.xaxis.formatter = unit_formatter(1e-9)
-        self.edges_drawn = 0
+        self.edge_step = 1
         self.slots: xr.Dataset | None = None
         self._add_bars()
         self._add_strip()
@@ -153,8 +153,8 @@ class Timeline:
         }
         self._states.glyph.dh = n_lines
         edges = slot_edges(slots)
-        drawn = edges[:: max(1, -(-len(edges) // MOST_EDGES))]
-        self.edges_drawn = len(drawn)
+        self.edge_step = max(1, -(-len(edges) // MOST_EDGES))
+        drawn = edges[:: self.edge_step]
         self.edges.data = {
             "x": drawn,
             "y0": np.full(len(drawn), -0.5),

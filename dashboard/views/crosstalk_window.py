@@ -74,13 +74,11 @@ class Window:
         """What is drawn of (word_line, bit_line): each block's value of largest magnitude."""
         return np.ascontiguousarray(reduce_blocks(self.of(values)), dtype=np.float32)
 
-    def uniform(self, labels: np.ndarray) -> np.ndarray:
-        """Labels as they are drawn; NaN for a block that holds several."""
-        drawn = self.reduced(labels)
-        if self.is_exact:
-            return drawn
-        smallest = -self.reduced(labels.max() - labels) + labels.max()
-        return np.where(drawn == smallest, drawn, np.nan).astype(np.float32)
+    def uniform(self, labels: np.ndarray, several: int) -> np.ndarray:
+        """Labels as they are drawn; `several`, above them all, for a block that holds a few."""
+        largest = self.reduced(labels)
+        smallest = several - self.reduced(several - labels)
+        return np.where(largest == smallest, largest, several).astype(np.float32)
 
     def place(self) -> dict[str, float]:
         """Where the drawn image lies: x, y, dw, dh of Bokeh's image glyph."""

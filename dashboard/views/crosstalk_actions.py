@@ -1,0 +1,101 @@
+"""Actions of a user on the crosstalk page, each one change of the state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, TypeVar, cast
+
+import numpy as np
+import panel as pn
+
+from analog_model import vocabulary as v
+from dashboard.patterns import CodeGrid, code_grid
+from dashboard.state import State
+from dashboard.views.crosstalk_heatmap import Heatmap
+from dashboard.views.crosstalk_timeline import slot_at
+
+Method = TypeVar("Method", bound=Callable[..., None])
+
+
+def in_one_message(method: Method) -> Method:
+    """Send what `method` changes together; Panel's callbacks need that to touch Bokeh models."""
+
+    @wraps(method)
+    def held(*arguments: Any) -> None:
+        with pn.io.hold():
+            method(*arguments)
+
+    return cast(Method, held)
+
+
+class Actions:
+    """What taps, drags, keys do; coordinates are those of the figure they happen in."""
+
+    def __init__(self, state: State, heatmap: Heatmap) -> None:
+        self.state = state
+        self.heatmap = heatmap
+        self._dragged: int | None = None
+
+    def choose_cell(self, x: float, y: float) -> None:
+        """Look at the cell whose colour is there."""
+        assert self.heatmap.shown is not None
+        cell = self.heatmap.window.cell_at(x, y, self.heatmap.shown.values)
+        if cell is not None:
+            self.state.param.update(word_line=cell[0], bit_line=cell[1])
+
+    @in_one_message
+    def move(self, down: int, right: int) -> None:
+        """Look at a neighbour of the selected cell, up to the edges of the array."""
+        n_word_lines, n_bit_lines = self.state.chip.cell_current.shape
+        word_line = int(np.clip(self.state.word_line + down, 0, n_word_lines - 1))
+        bit_line = int(np.clip(self.state.bit_line + right, 0, n_bit_lines - 1))
+        self.heatmap.reveal(word_line, bit_line)
+        self.state.param.update(word_line=word_line, bit_line=bit_line)
+
+    def toggle_selected(self) -> None:
+        """Switch the word line of the selected cell."""
+        self.toggle(float(self.state.word_line))
+
+    def toggle(self, y: float) -> None:
+        """Switch a word line between no pulse and the full pulse."""
+        line = self._line_at(y)
+        if line is None:
+            return
+        codes = list(self.state.codes())
+        codes[line] = 0 if codes[line] else self._grid().highest
+        self.state.set_pattern(codes)
+
+    def drag_pulse(self, x: float, y: float, *, begins: bool) -> None:
+        """Set the width of the pulse on whose row the drag began, to whole codes."""
+        if begins:
+            self._dragged = self._line_at(y)
+        line = self._dragged
+        if line is None:
+            return
+        grid, codes = self._grid(), list(self.state.codes())
+        start = float(self.state.slots[v.PULSE_START].values[line]) if codes[line] else 0.0
+        code = int(np.clip(np.rint((x - start) / grid.lsb), 0, grid.highest))
+        if code != codes[line]:
+            codes[line] = code
+            self.state.set_pattern(codes)
+
+    def choose_time(self, x: float) -> None:
+        """Look at the slot at a time [s]."""
+        slot = slot_at(self.state.slots, x)
+        if slot is not None:
+            self.state.time_slot = slot
+
+    @in_one_message
+    def zoom(self, factor: float | None) -> None:
+        """Show `factor` times as many lines each way about the selected cell, None for all."""
+        if factor is None:
+            factor = float(max(self.state.chip.cell_current.shape))
+        self.heatmap.zoom(factor, self.state.word_line, self.state.bit_line)
+
+    def _line_at(self, y: float) -> int | None:
+        line = int(np.floor(y + 0.5))
+        return line if 0 <= line < self.state.chip.n_word_lines else None
+
+    def _grid(self) -> CodeGrid:
+        return code_grid(self.state.chip, self.state.measurement)

@@ -26,9 +26,11 @@ from torch import Tensor
 
 def _outward_load(current: Tensor, resistance: Tensor, sensitivity: Tensor) -> list[Tensor]:
     """A_m of the module docstring, nearest node first."""
-    load = [current[-1]]
-    for m in range(current.shape[0] - 2, -1, -1):
-        load.append(current[m] + load[-1] / (1 + sensitivity * resistance[m + 1] * load[-1]))
+    # unbind, not indexing: the gradient of N index operations writes N arrays of full size.
+    currents, resistances = current.unbind(0), resistance.unbind(0)
+    load = [currents[-1]]
+    for own, outer in zip(currents[-2::-1], resistances[:0:-1], strict=True):
+        load.append(own + load[-1] / (1 + sensitivity * outer * load[-1]))
     return load[::-1]
 
 

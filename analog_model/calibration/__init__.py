@@ -1,0 +1,1 @@
+"""Calibration: chip parameters from measurements, with their uncertainty."""

@@ -1,0 +1,162 @@
+"""Calibration of a chip from its measurement."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import xarray as xr
+
+from analog_model import vocabulary as v
+from analog_model.calibration.cells import Spread
+from analog_model.calibration.chips import NOMINAL_DRAIN_SENSITIVITY, chip_of
+from analog_model.calibration.fit import Fit
+from analog_model.calibration.ladder import Progress, climb, pruned
+from analog_model.calibration.layout_proposal import propose_layout
+from analog_model.calibration.observations import ReadNoise
+from analog_model.calibration.problem import Problem, problem_of
+from analog_model.calibration.reads import OneHotReads
+from analog_model.calibration.result import Calibration, ladder_table, parameter_table
+from analog_model.calibration.rungs import IDEAL, IDEAL_REFIT
+from analog_model.calibration.selection import simplest_adequate
+from analog_model.chip import Chip, Layout
+from analog_model.first_estimate import layout_of
+
+# A cell whose read is below this part of the largest, though its target is not, is dead.
+DEAD = 1e-3
+# A pattern whose readings keep less than this part of their influence is an outlier.
+HELD_BACK = 0.7
+
+
+def _dead_cells(measurement: xr.Dataset, current: np.ndarray, weight_set: int) -> np.ndarray:
+    """Cells (count, 2) that carry no current although they should; without targets, none at all."""
+    largest = current.max()
+    dead = current <= 0 if largest > 0 else np.zeros(current.shape, dtype=bool)
+    if v.TARGET_CURRENT in measurement:
+        target = measurement[v.TARGET_CURRENT].isel({v.WEIGHT_SET: weight_set})
+        wanted = target.transpose(v.WORD_LINE, v.BIT_LINE).values
+        dead = (current < DEAD * largest) & (wanted > 0.1 * wanted.max())
+    return np.argwhere(dead)
+
+
+def _cell_table(fit: Fit, spread: Spread, reads: OneHotReads) -> xr.Dataset:
+    """Weights and coupling departures of single cells with their errors."""
+    cells = (v.WORD_LINE, v.BIT_LINE)
+    by_offset = (v.OFFSET, *cells)
+    return xr.Dataset(
+        {
+            v.CELL_CURRENT: (cells, fit.cell_current, {"units": "A"}),
+            "standard_error": (cells, fit.cell_error, {"units": "A"}),
+            "one_hot_current": (cells, reads.current, {"units": "A"}),
+            "kappa_deviation": (by_offset, fit.deviation, {"units": "1"}),
+            "kappa_deviation_error": (by_offset, fit.deviation_error, {"units": "1"}),
+        },
+        coords={
+            v.WORD_LINE: np.arange(fit.cell_current.shape[0]),
+            v.BIT_LINE: np.arange(fit.cell_current.shape[1]),
+            v.OFFSET: list(fit.parameters.rung.offsets),
+        },
+        attrs={"weight_spread": spread.weights, "kappa_spread": spread.kappa},
+    )
+
+
+def _notes(problem: Problem, *, proposed: bool, drain_sensitivity: float | None) -> tuple[str, ...]:
+    notes = []
+    if proposed:
+        notes.append("The file has no layout map; the layout is this calibration's proposal.")
+    if problem.reads.source == "single":
+        notes.append("Weights start from single-word-line patterns; the file has no static reads.")
+    if problem.reads.source == "none":
+        notes.append(
+            "The file has no one-hot reads: weights absorb part of the effects, and the "
+            "parameters carry over to other weights less well."
+        )
+    if not problem.observations.noise_known:
+        notes.append("Read noise is not stated in the file; errors use the scatter of the fit.")
+    if drain_sensitivity is None:
+        notes.append(
+            f"Resistances assume a drain sensitivity of {NOMINAL_DRAIN_SENSITIVITY} /V; only "
+            "their products with it are measured."
+        )
+    return tuple(notes)
+
+
+def _silent(stage: str, fraction: float) -> None:  # noqa: ARG001
+    return
+
+
+def _fitted(problem: Problem, tell: Progress) -> tuple[dict[str, Fit], Spread, str]:
+    """Fits of all models by name, the spread of single cells, the rung that was chosen."""
+    fits = climb(problem, tell)
+    order = list(fits.values())
+    chosen = order[simplest_adequate(order)]
+    tell("parameters that the data cannot see", 0.55)
+    shared = pruned(problem, chosen)
+    tell("single cells", 0.65)
+    rung = shared.parameters.rung
+    full, spread = problem.fit_cells(
+        shared, rung.replace(name="full", explains="single cells", free=("weights", "kappa"))
+    )
+    tell("ideal product, weights refitted", 0.85)
+    refit, _ = problem.fit_cells(fits[IDEAL.name], IDEAL_REFIT)
+    named = {IDEAL.name: fits.pop(IDEAL.name), IDEAL_REFIT.name: refit, **fits}
+    return named | {"shared": shared, "full": full}, spread, chosen.parameters.rung.name
+
+
+def calibrate(
+    measurement: xr.Dataset,
+    *,
+    weight_set: int = 0,
+    layout: Layout | None = None,
+    read_noise: ReadNoise | None = None,
+    drain_sensitivity: float | None = None,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Fit a chip's parameters to the calibration patterns of one weight set.
+
+    A ladder of models is fitted with the cells frozen at their one-hot reads; the simplest
+    that predicts left-out patterns as well as any is chosen, loses the parameters that the
+    data cannot tell from zero, then gains what single cells add. `layout` overrides the
+    file's; without either one is proposed. `read_noise` overrides the file's statement.
+    `drain_sensitivity` [1/V] turns fitted products into ohms and farads. `progress` is
+    told the stage and the fraction done; an exception from it cancels, leaving nothing.
+
+    Raises DataError for a measurement without calibration patterns of that weight set.
+    """
+    tell = progress or _silent
+    proposed = layout is None and v.LAYOUT_CLASS not in measurement
+    if layout is None:
+        tell("layout", 0.0)
+        layout = (
+            propose_layout(measurement, weight_set=weight_set, noise=read_noise)
+            if proposed
+            else layout_of(measurement)
+        )
+    problem = problem_of(measurement, weight_set, layout, read_noise)
+    fits, spread, chosen = _fitted(problem, tell)
+    label = f"calibrated from {measurement.attrs.get('source', 'a measurement')}"
+
+    def chip(name: str, fit: Fit) -> Chip:
+        source = f"{name} model, {label}"
+        return chip_of(fit, measurement, drain_sensitivity=drain_sensitivity, source=source)
+
+    chips = {name: chip(name, fit) for name, fit in fits.items()}
+    full = fits["full"]
+    without_cells = replace(full, deviation=np.zeros_like(full.deviation))
+    held_back = problem.observations.label[full.influence.mean(axis=1) < HELD_BACK]
+    dead = _dead_cells(measurement, problem.reads.current, weight_set)
+    tell("done", 1.0)
+    return Calibration(
+        chip=chips["full"],
+        shared_chip=chip("full without single cells", without_cells),
+        chips=chips,
+        parameters=parameter_table(full),
+        ladder=ladder_table(fits, chosen),
+        cells=_cell_table(full, spread, problem.reads),
+        measurement=measurement,
+        weight_set=weight_set,
+        outlier_patterns=tuple(str(label) for label in held_back),
+        dead_cells=tuple((int(j), int(i)) for j, i in dead),
+        notes=_notes(problem, proposed=proposed, drain_sensitivity=drain_sensitivity),
+        noise=read_noise,
+    )

@@ -1,0 +1,237 @@
+"""Fit of single cells on top of the shared parameters.
+
+Cells differ: a weight departs from its one-hot read, a coupling capacitor from those of
+its class. Each departure is a random effect, Gaussian around zero, whose spread the data
+themselves say (empirical Bayes, by expectation maximisation): what the reads and the
+layout explain stays shared, what is left belongs to the cell that shows it.
+
+Bit lines do not share cells, so with the shared parameters fixed each is a small linear
+problem of its own, and the shared ones are left with their Schur complement.
+Laird, Ware, Biometrics 38 (1982) 963.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.optimize import lsq_linear
+
+from analog_model.calibration.fit import Fit, covariance_of, left_out, linearise
+from analog_model.calibration.observations import Observations
+from analog_model.calibration.reads import OneHotReads
+
+# Departures scale with what departs, but no cell is more certain than one part in a
+# hundred of the largest.
+FLOOR = 0.01
+GAUSS_NEWTON_STEPS = 4
+EXPECTATION_STEPS = 12
+FIRST_SPREAD = {"weights": 0.01, "kappa": 0.05}
+# Without reads nothing is known of a weight but its range.
+NO_READ_SPREAD = 1.0
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Relative spread of the departures, `weights` and `kappa`; 0 where they are not free."""
+
+    weights: float
+    kappa: float
+
+
+@dataclass(frozen=True)
+class _Local:
+    """Linear problem of all bit lines: departures x with prior precision.
+
+    `columns` (M, V, L) weighted derivatives, `scale` (M, L) the unit of each departure,
+    `shared` (M, V, size), `target` (M, V) what is left to explain, `value` (M, L) now.
+    """
+
+    columns: np.ndarray
+    scale: np.ndarray
+    shared: np.ndarray
+    target: np.ndarray
+    value: np.ndarray
+    n_weights: int
+
+
+@dataclass(frozen=True)
+class _Solution:
+    step: np.ndarray
+    value: np.ndarray
+    variance: np.ndarray
+    spread: Spread
+    dispersion: float
+    information: np.ndarray
+    projected: np.ndarray
+    leverage: np.ndarray
+
+
+def _precision(local: _Local, spread: Spread, dispersion: float) -> np.ndarray:
+    """Prior precision (M, L) of each departure in units of the noise."""
+    relative = np.full(local.scale.shape, spread.kappa)
+    relative[:, : local.n_weights] = spread.weights
+    deviation = relative * local.scale
+    with np.errstate(divide="ignore"):
+        return dispersion / deviation**2
+
+
+def _solve(local: _Local, spread: Spread, dispersion: float, bounds: np.ndarray) -> _Solution:
+    """Departures and shared step of least penalised squares under a given prior."""
+    precision = _precision(local, spread, dispersion)
+    free = np.isfinite(precision)
+    columns = np.where(free[:, None, :], local.columns, 0.0)
+    normal = np.einsum("ivk,ivl->ikl", columns, columns, optimize=True)
+    place = np.arange(normal.shape[1])
+    normal[:, place, place] += np.where(free, precision, 1.0)
+    inverse = np.linalg.inv(normal)
+    cross = np.einsum("ivk,ivg->ikg", columns, local.shared, optimize=True)
+    # The target is met by the full departure, not by a step from the present one.
+    aim = local.target + np.einsum("ivk,ik->iv", columns, local.value)
+    right = np.einsum("ivk,iv->ik", columns, aim)
+    solved = inverse @ cross
+    projected = local.shared - columns @ solved
+    information = np.einsum("ivg,ivh->gh", local.shared, projected, optimize=True)
+    gradient = np.einsum("ivg,iv->g", projected, aim)
+    step = np.zeros(local.shared.shape[2])
+    if step.size:
+        scale = np.sqrt(np.clip(np.diag(information), 1e-300, None))
+        value, vector = np.linalg.eigh(information / np.outer(scale, scale))
+        root = np.sqrt(np.clip(value, 1e-14, None))
+        design = (root[:, None] * vector.T) * scale
+        wanted = (vector.T @ (gradient / scale)) / root
+        step = lsq_linear(design, wanted, bounds=(bounds[0], bounds[1])).x
+    departure = np.einsum("ikl,il->ik", inverse, right) - solved @ step
+    missed = aim - np.einsum("ivk,ik->iv", columns, departure) - local.shared @ step
+    variance = np.einsum("ikk->ik", inverse).copy()
+    if step.size:
+        covariance, _ = covariance_of(information)
+        finite = np.where(np.isfinite(covariance), covariance, 0.0)
+        variance += np.einsum("ikg,gh,ikh->ik", solved, finite, solved, optimize=True)
+    leverage = np.einsum("ivk,ikl,ivl->iv", columns, inverse, columns, optimize=True)
+    freedom = max(missed.size - float(leverage.sum()) - step.size, 1.0)
+    return _Solution(
+        step=step,
+        value=np.where(free, departure, 0.0),
+        variance=np.where(free, variance, 0.0),
+        spread=spread,
+        dispersion=float((missed**2).sum() / freedom),
+        information=information,
+        projected=projected,
+        leverage=leverage,
+    )
+
+
+def _expected_spread(local: _Local, solution: _Solution, fixed: Spread | None) -> Spread:
+    """Spread that makes the departures, with their uncertainty, most likely."""
+    square = (solution.value**2 + solution.dispersion * solution.variance) / local.scale**2
+    n = local.n_weights
+
+    def of(part: np.ndarray, now: float) -> float:
+        return float(np.sqrt(part.mean())) if now > 0 and part.size else 0.0
+
+    kappa = of(square[:, n:], solution.spread.kappa)
+    if fixed is not None:
+        return replace(solution.spread, kappa=kappa)
+    return Spread(of(square[:, :n], solution.spread.weights), kappa)
+
+
+def _local_problem(
+    fit: Fit, reads: OneHotReads, observations: Observations, departure: np.ndarray
+) -> _Local:
+    parameters = fit.parameters
+    point = linearise(
+        parameters, fit.vector, reads, observations, departure=departure, deviation=fit.deviation
+    )
+    weight = np.sqrt(fit.influence) / observations.sigma
+    n_vectors, n_bit_lines = weight.shape
+    by_weight = point.jacobian.cell_current.numpy()
+    by_kappa = point.jacobian.kappa.numpy().reshape(n_vectors, -1, n_bit_lines)
+    columns = np.concatenate([by_weight, by_kappa], axis=1) * weight[:, None, :]
+    current = reads.current
+    current_scale = np.hypot(current, FLOOR * current.max())
+    kappa = np.abs(parameters.kappa_of_cells(fit.vector))
+    kappa_scale = np.hypot(kappa, FLOOR * max(kappa.max(initial=0.0), 1e-6))
+    scale = np.concatenate([current_scale, kappa_scale.reshape(-1, n_bit_lines)])
+    value = np.concatenate([departure, fit.deviation.reshape(-1, n_bit_lines)])
+    return _Local(
+        columns=columns.transpose(2, 0, 1),
+        scale=scale.T,
+        shared=(point.columns * weight[:, :, None]).transpose(1, 0, 2),
+        target=((observations.charge - point.charge) * weight).T,
+        value=value.T,
+        n_weights=current.shape[0],
+    )
+
+
+def _first_spread(fit: Fit, reads: OneHotReads) -> tuple[Spread, Spread | None]:
+    """Spread to begin with, and the one to keep where there are no reads to depart from."""
+    free = fit.parameters.rung.free
+    weights = FIRST_SPREAD["weights"] if "weights" in free else 0.0
+    kappa = FIRST_SPREAD["kappa"] if "kappa" in free and fit.parameters.group.size else 0.0
+    if reads.source == "none" and weights:
+        fixed = Spread(NO_READ_SPREAD / FLOOR, kappa)
+        return fixed, fixed
+    return Spread(weights, kappa), None
+
+
+def fit_cells(fit: Fit, reads: OneHotReads, observations: Observations) -> tuple[Fit, Spread]:
+    """The fit of a rung with free cells, begun from a fit of the same shared parameters.
+
+    Returns it with the spreads found. Raises nothing: departures are always determined,
+    by their prior if by nothing else.
+    """
+    spread, fixed = _first_spread(fit, reads)
+    departure = np.zeros_like(reads.current)
+    n_word_lines, dispersion = reads.current.shape[0], 1.0
+    lower, upper = fit.parameters.bounds()
+    for _ in range(GAUSS_NEWTON_STEPS):
+        local = _local_problem(fit, reads, observations, departure)
+        room = np.stack([lower - fit.vector - 1e-12, upper - fit.vector + 1e-12])
+        for _ in range(EXPECTATION_STEPS):
+            solution = _solve(local, spread, dispersion, room)
+            spread = _expected_spread(local, solution, fixed)
+            if not observations.noise_known:
+                dispersion = solution.dispersion
+        departure = solution.value[:, :n_word_lines].T
+        deviation = solution.value[:, n_word_lines:].T.reshape(fit.deviation.shape)
+        vector = np.clip(fit.vector + solution.step, lower, upper)
+        fit = replace(fit, vector=vector, deviation=deviation)
+    return _finished(fit, reads, observations, departure, solution), spread
+
+
+def _finished(
+    fit: Fit,
+    reads: OneHotReads,
+    observations: Observations,
+    departure: np.ndarray,
+    solution: _Solution,
+) -> Fit:
+    """The fit with everything that follows from its last point."""
+    local = _local_problem(fit, reads, observations, departure)
+    covariance, seen = covariance_of(solution.information)
+    residual = -local.target.T
+    scale = solution.dispersion
+    if observations.noise_known:
+        scale = max(scale, 1.0)
+    # The pattern's own bit lines leverage their cells, the shared parameters the rest.
+    kept = np.clip(1 - solution.leverage.T, 1e-9, None)
+    held_out = left_out(
+        residual / kept, solution.projected.transpose(1, 0, 2) / np.sqrt(kept)[:, :, None],
+        covariance,
+    ) if fit.parameters.size else residual / kept  # fmt: skip
+    dead = fit.parameters.scalar(fit.vector, "dead_time") or 0.0
+    n_word_lines = reads.current.shape[0]
+    error = np.sqrt(solution.variance * scale)
+    base = reads.corrected(dead * fit.parameters.reference.width)
+    return replace(
+        fit,
+        covariance=covariance * scale,
+        seen=seen,
+        dispersion=solution.dispersion,
+        residual=residual,
+        held_out=held_out,
+        cell_current=np.maximum(base + departure, 0.0),
+        cell_error=error[:, :n_word_lines].T,
+        deviation_error=error[:, n_word_lines:].T.reshape(fit.deviation.shape),
+    )

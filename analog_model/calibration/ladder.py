@@ -1,0 +1,58 @@
+"""Ladder: every rung fitted, the chosen one stripped of what the data cannot see."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from analog_model.calibration.fit import Fit
+from analog_model.calibration.problem import Problem
+from analog_model.calibration.rungs import IDEAL, LADDER
+from analog_model.calibration.selection import insignificant
+
+Progress = Callable[[str, float], None]
+
+
+def climb(problem: Problem, progress: Progress) -> dict[str, Fit]:
+    """Every rung fitted, simple to rich, each begun where the one before ended.
+
+    Outliers are judged once, by the richest: a poor model would call good readings outliers.
+    Where it finds some, the simpler rungs are fitted again without them.
+    """
+    rungs = (IDEAL, *LADDER)
+    fits: dict[str, Fit] = {}
+    unweighted = np.ones_like(problem.observations.charge)
+    before: Fit | None = None
+    for done, rung in enumerate(rungs):
+        progress(rung.explains, 0.5 * done / len(rungs))
+        influence = unweighted if rung is not rungs[-1] else None
+        before = problem.fit(rung, influence=influence, near=before)
+        fits[rung.name] = before
+    richest = fits[rungs[-1].name]
+    if (richest.influence < 1).any():
+        progress("the same without outliers", 0.5)
+        for rung in rungs[:-1]:
+            fit = problem.fit(rung, influence=richest.influence, near=fits[rung.name])
+            fits[rung.name] = fit
+    return fits
+
+
+def pruned(problem: Problem, fit: Fit) -> Fit:
+    """The fit without the scalars that the data cannot tell from zero, one by one."""
+    while names := insignificant(fit):
+        start = len(fit.parameters.kappa_names)
+        error = np.where(fit.error > 0, fit.error, np.inf)[start:]
+        strength = dict(zip(fit.parameters.scalars, fit.vector[start:] / error, strict=True))
+        weakest = min(names, key=lambda name: strength[name])
+        rung = fit.parameters.rung
+        fit = problem.fit(
+            rung.replace(
+                ekv=rung.ekv and weakest != "specific_current",
+                dead_time=rung.dead_time and weakest != "dead_time",
+                losses=tuple(loss for loss in rung.losses if f"{loss}_loss" != weakest),
+            ),
+            influence=fit.influence,
+            near=fit,
+        )
+    return fit

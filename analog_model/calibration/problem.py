@@ -1,0 +1,70 @@
+"""Problem of one calibration: what is measured, on which layout."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import xarray as xr
+
+from analog_model import vocabulary as v
+from analog_model.calibration.cells import Spread, fit_cells
+from analog_model.calibration.fit import Fit, fit_shared
+from analog_model.calibration.observations import Observations, ReadNoise, observe
+from analog_model.calibration.parameters import Reference, shared_parameters
+from analog_model.calibration.reads import OneHotReads, one_hot_reads
+from analog_model.calibration.rungs import Rung
+from analog_model.chip import Layout
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Observations and reads of one weight set, with the scales and places of the array."""
+
+    measurement: xr.Dataset
+    observations: Observations
+    reads: OneHotReads
+    layout: Layout
+    reference: Reference
+    pitches: np.ndarray
+
+    def fit(
+        self, rung: Rung, *, influence: np.ndarray | None = None, near: Fit | None = None
+    ) -> Fit:
+        """Shared parameters of a rung, cells frozen; `near` is a fit to start from."""
+        parameters = shared_parameters(rung, self.layout, self.reference, self.pitches)
+        start = parameters.start()
+        if near is not None:
+            known = dict(zip(near.parameters.names, near.vector, strict=True))
+            start = np.array(
+                [
+                    known.get(name, begin)
+                    for name, begin in zip(parameters.names, start, strict=True)
+                ]
+            )
+        return fit_shared(
+            parameters, self.reads, self.observations, influence=influence, start=start
+        )
+
+    def fit_cells(self, shared: Fit, rung: Rung) -> tuple[Fit, Spread]:
+        """The rung with free cells, begun from the `shared` fit of the same parameters."""
+        parameters = shared_parameters(rung, self.layout, self.reference, self.pitches)
+        return fit_cells(replace(shared, parameters=parameters), self.reads, self.observations)
+
+
+def problem_of(
+    measurement: xr.Dataset, weight_set: int, layout: Layout, noise: ReadNoise | None
+) -> Problem:
+    """The calibration problem that a measurement poses; DataError without patterns."""
+    observations = observe(measurement, weight_set=weight_set, noise=noise)
+    reads = one_hot_reads(measurement, weight_set=weight_set)
+    reference = Reference(
+        current=float(reads.current.max()),
+        width=float(observations.pulse_width.max()),
+        charge=float(np.abs(observations.charge).max()),
+    )
+    segments = measurement.get(v.SEGMENTS_TO_SENSE)
+    pitches = np.arange(1.0, layout.n_word_lines + 1.0)
+    if segments is not None:
+        pitches = segments.values.astype(float)
+    return Problem(measurement, observations, reads, layout, reference, pitches)

@@ -3,6 +3,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
+# Each test worker has one core: thread pools would only contend for the others'.
+TEST_THREADS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 ARGS ?=
 
 BIN := $(VENV)/bin
@@ -32,10 +34,10 @@ lab: $(DEVELOPER_STAMP) ## Set up if needed, then open the notebooks in JupyterL
 
 test: $(DEVELOPER_STAMP) ## Set up if needed, then run every test
 	@echo "== Running every test on $(WORKERS) workers (a slow machine needs some minutes)"
-	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(TEST_THREADS) $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-quick: $(DEVELOPER_STAMP) ## Run the tests that need no browser, notebook or build
-	@$(BIN)/python -m pytest -n $(WORKERS) -m "not browser and not notebook and not packaging and not slow" $(ARGS)
+	@$(TEST_THREADS) $(BIN)/python -m pytest -n $(WORKERS) -m "not browser and not notebook and not packaging and not slow" $(ARGS)
 
 lint: $(DEVELOPER_STAMP) ## Check style and formatting (ruff), and the direction of imports
 	@$(BIN)/ruff check .

@@ -167,13 +167,14 @@ def simulate(
     pulse_start: Tensor | None = None,
     *,
     merge_tolerance: float = 0.0,
-    memory_budget: float = 256e6,
+    memory_budget: float = 64e6,
 ) -> SlotOutcome:
     """Charge on every bit line for each vector of pulses.
 
     `pulse_width` (..., N) [s], 0 or more; `pulse_start` the same shape, [s], by default
     from the array's alignment. `merge_tolerance` [s] pools slots up to that length and
-    reports a bound of the error; `memory_budget` [bytes] for the temporaries of a chunk.
+    reports a bound of the error; `memory_budget` [bytes] for the temporaries of a chunk,
+    which run fastest while they stay near the processor's cache.
     Differentiable in inputs and in every tensor of `array`.
     """
     batch = pulse_width.shape[:-1]

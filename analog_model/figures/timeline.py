@@ -24,10 +24,8 @@ def pulse_timeline(timeline: xr.Dataset, *, time_slot: int | None = None) -> hv.
     end = float((begin + duration).max(initial=0.0)) or 1e-9
     unit = unit_for(end, "s")
     lines = timeline[v.WORD_LINE].values.astype(float)
-    sides = [
-        hv.Dimension("time", label=f"time [{unit.symbol}]"),
-        hv.Dimension(v.WORD_LINE, label="word line"),
-    ]
+    time = hv.Dimension("time", label=f"time [{unit.symbol}]")
+    sides = [time, hv.Dimension(v.WORD_LINE, label="word line"), "x1", "y1"]
     first, last = unit.scaled(start).astype(float), unit.scaled(start + width).astype(float)
     high = width > 0
     bars = hv.Rectangles(

@@ -90,7 +90,7 @@ def test_kinds_of_pattern() -> None:
 
 
 def test_patterns_of_several_weight_sets_are_refused() -> None:
-    with pytest.raises(DataError, match="one weight set.*select_patterns"):
+    with pytest.raises(DataError, match=r"one weight set.*select_patterns"):
         am.error_by_split(*charges(SPLIT, sets=[0, 0, 1, 1]))
 
 

@@ -40,6 +40,7 @@ class CellPanel:
 
     def __init__(self, time: Range1d) -> None:
         self.figure = bare_figure(
+            name="cell",
             x_range=time,
             y_range=Range1d(0, 1),
             y_axis_label="current (nA)",

@@ -20,7 +20,10 @@ def class_colours(n_classes: int) -> list[str]:
 
 
 def class_key(chip: Chip, shown: str, note: str) -> str:
-    """HTML saying what is `shown`, with a key to the layout classes, the first eight of many."""
+    """HTML key of the heatmap: what is `shown`, a `note` on it, the layout classes.
+
+    Of many classes only the first eight are named.
+    """
     names = chip.layout.class_names
     colours = class_colours(len(names))
     items = [
@@ -29,6 +32,6 @@ def class_key(chip: Chip, shown: str, note: str) -> str:
     ]
     if len(names) > _KEYED:
         items.append(f"<li>and {len(names) - _KEYED} more</li>")
-    return (
-        f'<p>{escape(shown)}</p><ul class="key" aria-label="Layout classes">{"".join(items)}</ul>'
-    )
+    aside = f" <span>{escape(note)}</span>" if note else ""
+    key = f'<ul class="key" aria-label="Layout classes">{"".join(items)}</ul>'
+    return f"<p>{escape(shown)}{aside}</p>{key}"

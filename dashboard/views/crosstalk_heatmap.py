@@ -61,6 +61,7 @@ class Heatmap:
             x_range=line_range(shape[1]),
             y_range=word_lines,
             x_axis_label="bit line",
+            name="heatmap",
             min_border_right=68,
         )
         self.figure.xaxis.ticker = line_ticker()

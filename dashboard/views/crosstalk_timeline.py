@@ -38,6 +38,7 @@ class Timeline:
     def __init__(self, word_lines: Range1d) -> None:
         self.time = Range1d(0.0, 1.0)
         self.figure = bare_figure(
+            name="timeline",
             x_range=self.time,
             y_range=word_lines,
             y_axis_label="word line",
@@ -47,6 +48,7 @@ class Timeline:
         )
         self.figure.yaxis.ticker = line_ticker()
         self.strip = bare_figure(
+            name="strip",
             x_range=Range1d(-0.5, 0.5),
             y_range=word_lines,
             sizing_mode="stretch_height",

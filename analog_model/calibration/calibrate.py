@@ -11,7 +11,7 @@ from analog_model import vocabulary as v
 from analog_model.calibration.cells import Spread
 from analog_model.calibration.chips import NOMINAL_DRAIN_SENSITIVITY, chip_of
 from analog_model.calibration.fit import Fit
-from analog_model.calibration.ladder import Progress, climb, pruned
+from analog_model.calibration.ladder import Listener, Progress, climb, pruned
 from analog_model.calibration.layout_proposal import propose_layout
 from analog_model.calibration.observations import ReadNoise
 from analog_model.calibration.problem import Problem, problem_of
@@ -85,9 +85,15 @@ def _silent(stage: str, fraction: float) -> None:  # noqa: ARG001
     return
 
 
-def _fitted(problem: Problem, tell: Progress) -> tuple[dict[str, Fit], Spread, str]:
+def _unheard(fit: Fit) -> None:  # noqa: ARG001
+    return
+
+
+def _fitted(
+    problem: Problem, tell: Progress, listener: Listener
+) -> tuple[dict[str, Fit], Spread, str]:
     """Fits of all models by name, the spread of single cells, the rung that was chosen."""
-    fits = climb(problem, tell)
+    fits = climb(problem, tell, listener)
     order = list(fits.values())
     chosen = order[simplest_adequate(order)]
     tell("parameters that the data cannot see", 0.55)
@@ -97,8 +103,10 @@ def _fitted(problem: Problem, tell: Progress) -> tuple[dict[str, Fit], Spread, s
     full, spread = problem.fit_cells(
         shared, rung.replace(name="full", explains="single cells", free=("weights", "kappa"))
     )
+    listener(full)
     tell("ideal product, weights refitted", 0.85)
     refit, _ = problem.fit_cells(fits[IDEAL.name], IDEAL_REFIT)
+    listener(refit)
     named = {IDEAL.name: fits.pop(IDEAL.name), IDEAL_REFIT.name: refit, **fits}
     return named | {"shared": shared, "full": full}, spread, chosen.parameters.rung.name
 
@@ -111,6 +119,7 @@ def calibrate(
     read_noise: ReadNoise | None = None,
     drain_sensitivity: float | None = None,
     progress: Progress | None = None,
+    listener: Listener | None = None,
 ) -> Calibration:
     """Fit a chip's parameters to the calibration patterns of one weight set.
 
@@ -119,7 +128,8 @@ def calibrate(
     data cannot tell from zero, then gains what single cells add. `layout` overrides the
     file's; without either one is proposed. `read_noise` overrides the file's statement.
     `drain_sensitivity` [1/V] turns fitted products into ohms and farads. `progress` is
-    told the stage and the fraction done; an exception from it cancels, leaving nothing.
+    told the stage and the fraction done, `listener` every model's fit as it is done; an
+    exception from either cancels, leaving nothing.
 
     Raises DataError for a measurement without calibration patterns of that weight set.
     """
@@ -133,7 +143,7 @@ def calibrate(
             else layout_of(measurement)
         )
     problem = problem_of(measurement, weight_set, layout, read_noise)
-    fits, spread, chosen = _fitted(problem, tell)
+    fits, spread, chosen = _fitted(problem, tell, listener or _unheard)
     label = f"calibrated from {measurement.attrs.get('source', 'a measurement')}"
 
     def chip(name: str, fit: Fit) -> Chip:

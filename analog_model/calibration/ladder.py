@@ -12,10 +12,13 @@ from analog_model.calibration.rungs import IDEAL, LADDER
 from analog_model.calibration.selection import insignificant
 
 Progress = Callable[[str, float], None]
+Listener = Callable[[Fit], None]
 
 
-def climb(problem: Problem, progress: Progress) -> dict[str, Fit]:
+def climb(problem: Problem, progress: Progress, listener: Listener) -> dict[str, Fit]:
     """Every rung fitted, simple to rich, each begun where the one before ended.
+
+    `listener` is told every fit as it is done, again where a fit is replaced.
 
     Outliers are judged once, by the richest: a poor model would call good readings outliers.
     Where it finds some, the simpler rungs are fitted again without them.
@@ -29,12 +32,14 @@ def climb(problem: Problem, progress: Progress) -> dict[str, Fit]:
         influence = unweighted if rung is not rungs[-1] else None
         before = problem.fit(rung, influence=influence, near=before)
         fits[rung.name] = before
+        listener(before)
     richest = fits[rungs[-1].name]
     if (richest.influence < 1).any():
         progress("the same without outliers", 0.5)
         for rung in rungs[:-1]:
             fit = problem.fit(rung, influence=richest.influence, near=fits[rung.name])
             fits[rung.name] = fit
+            listener(fit)
     return fits
 
 

@@ -311,8 +311,9 @@ def test_first_order_overstates_the_loss(operation: Operation) -> None:
     slack = 1e-12 * charge_scale(chip)
     assert (first <= exact + slack).all()
     assert (exact <= none + slack).all()
-    # Second order: the difference is of the order of the square of the loss.
-    assert (exact - first <= 3 * (none - first) ** 2 / np.maximum(none, 1e-300) + slack).all()
+    # Wire, series resistance and droop were drawn to take at most 0.2 each of any cell's
+    # current, so the true drop is at least 0.4 of the one to first order, and so the loss.
+    assert (exact - first <= 0.6 * (none - first) + slack).all()
 
 
 @given(operations(quantised=False, readout=False))

@@ -17,7 +17,8 @@ import numpy as np
 import xarray as xr
 
 import analog_model as am
-from analog_model.chip import Chip
+from analog_model import vocabulary as v
+from analog_model.chip import AnyCoupling, Chip, CouplingByCell, CouplingMap, Layout
 
 Result = TypeVar("Result")
 
@@ -71,7 +72,21 @@ def current_shift(chip: Chip, activation_pattern: np.ndarray) -> xr.Dataset:
 def time_slots(chip: Chip, pulse_width: np.ndarray) -> xr.Dataset:
     """Slots of one operation: start, duration, activation pattern; pulses per word line."""
     width = np.asarray(pulse_width, dtype=float)
-    return _cache.get((chip,), ("time_slots", _bytes(width)), lambda: am.slot_timeline(chip, width))
+    return _cache.get(
+        (chip.pulse,),
+        ("time_slots", _bytes(width)),
+        lambda: am.slot_timeline(_lines_of(chip), width),
+    )
+
+
+def _lines_of(chip: Chip) -> Chip:
+    """The chip's word lines with one empty cell each: all that cutting the slots looks at."""
+    return Chip(
+        name=chip.name,
+        cell_current=np.zeros((chip.n_word_lines, 1)),
+        layout=Layout.uniform(chip.n_word_lines, 1),
+        pulse=chip.pulse,
+    )
 
 
 def slot_currents(chip: Chip, pulse_width: np.ndarray, bit_line: int) -> xr.Dataset:
@@ -80,7 +95,22 @@ def slot_currents(chip: Chip, pulse_width: np.ndarray, bit_line: int) -> xr.Data
     return _cache.get(
         (chip,),
         ("slot_currents", bit_line, _bytes(width)),
-        lambda: am.slot_currents(chip, width, bit_line=bit_line),
+        lambda: am.slot_currents(single_bit_line(chip, bit_line), width).assign_coords(
+            {v.BIT_LINE: [bit_line]}
+        ),
+    )
+
+
+def single_bit_line(chip: Chip, bit_line: int) -> Chip:
+    """The chip cut down to one bit line: bit lines do not see each other."""
+    column = slice(bit_line, bit_line + 1)
+    coupling: AnyCoupling | None = chip.coupling
+    if isinstance(coupling, CouplingByCell | CouplingMap):
+        coupling = coupling.replace(kappa=coupling.kappa[..., column])
+    return chip.replace(
+        cell_current=chip.cell_current[:, column],
+        layout=chip.layout.replace(layout_class=chip.layout.layout_class[:, column]),
+        coupling=coupling,
     )
 
 

@@ -246,7 +246,9 @@ def modified_chip(source: Chip, values: Mapping[str, Any], effects: Iterable[str
     """
     given = {name: value for name, value in values.items() if value is not None}
     changes = {**_cells(source, given), **_lines(source, given)}
-    chip = source.replace(**changes) if changes else source
+    # The parts are validated; cells and layout stay, and checking a million of them again
+    # would cost more than simulating them.
+    chip = source.model_copy(update=changes) if changes else source
     return chip if set(chip.effects) <= set(effects) else chip.with_effects(effects)
 
 

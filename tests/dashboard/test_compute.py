@@ -80,3 +80,10 @@ def test_one_bit_line_is_that_of_the_whole_array(bit_line: int) -> None:
     one = compute.slot_currents(chip, width, bit_line)["cell_current"]
     every = am.slot_currents(chip, width)["cell_current"]
     np.testing.assert_allclose(one.values[..., 0], every.values[..., bit_line])
+
+
+def test_time_slots_are_those_of_the_whole_chip() -> None:
+    chip = am.synthetic_chip(4, 3)
+    chip = chip.replace(pulse=chip.pulse.replace(alignment="trailing", dead_time=2e-9))
+    width = np.array([1, 4, 0, 2]) * 40e-9
+    assert compute.time_slots(chip, width).identical(am.slot_timeline(chip, width))

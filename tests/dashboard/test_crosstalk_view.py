@@ -157,6 +157,10 @@ def test_keys_and_taps_move_selection_and_switch_word_lines(synthetic: Crosstalk
     assert before[8] > 0
     send(synthetic, kind="toggle")
     assert state.codes() == (*before[:8], 0, *before[9:])
+    send(synthetic, kind="widen", by=1)
+    send(synthetic, kind="widen", by=9)
+    assert state.codes()[8] == 2
+    send(synthetic, kind="toggle")
     actions.toggle(8.3)
     assert state.codes()[8] == 31
     actions.drag_pulse(90e-9, 3.2, begins=True)
@@ -178,6 +182,7 @@ def test_keys_and_taps_move_selection_and_switch_word_lines(synthetic: Crosstalk
         '{"kind": "move", "by": "ab"}',
         '{"kind": "view", "x": [0, 1e999], "y": [0, 1]}',
         '{"kind": "view", "x": null, "y": [0, 1]}',
+        '{"kind": "widen", "by": null}',
     ],
 )
 def test_nonsense_from_the_browser_changes_nothing(synthetic: CrosstalkView, nonsense: str) -> None:

@@ -28,7 +28,7 @@ from dashboard.views.crosstalk_controls import PatternControls, ShowControls, Sl
 from dashboard.views.crosstalk_figures import CrosstalkFigures
 from dashboard.views.crosstalk_gestures import Channel, on_drag, on_tap
 from dashboard.views.crosstalk_heatmap import Heatmap
-from dashboard.views.crosstalk_timeline import Timeline
+from dashboard.views.crosstalk_timeline import Timeline, operation_extent
 from dashboard.views.export import Export
 
 # Above this many cells the cell's course and the comparison wait until a drag pauses.
@@ -38,7 +38,8 @@ _PAUSE_MS = 120
 _ROWS = (54, 366, 48, 152)
 _COMPARISON_HEIGHT = 360
 _HEATMAP_LABEL = (
-    "Heatmap of the array. Arrow keys move the selected cell, the space bar switches its word line."
+    "Heatmap of the array. Arrow keys move the selected cell, the space bar switches its word "
+    "line, plus or minus change its pulse by one code."
 )
 _KEY_STYLE = """
 :host { font-size: 12px; color: var(--muted, #5a6577); }
@@ -87,6 +88,7 @@ class CrosstalkView(pn.viewable.Viewer):
             _HEATMAP_LABEL,
             on_move=actions.move,
             on_toggle=actions.toggle_selected,
+            on_widen=actions.widen_selected,
             on_view=self._on_view,
         )
         on_tap(self.heatmap.figure, actions.choose_cell)
@@ -190,7 +192,12 @@ class CrosstalkView(pn.viewable.Viewer):
     def _show_operation(self) -> None:
         state, slots = self.state, self.state.slots
         grid = code_grid(state.chip, state.measurement)
-        self.timeline.show(slots, state.pulse_width, state.time_slot, full_width=grid.full_width)
+        self.timeline.show(
+            slots,
+            state.pulse_width,
+            state.time_slot,
+            extent=operation_extent(grid.full_width, state.chip.pulse.alignment),
+        )
         self.cell.show_slot(slots, state.time_slot)
         self.slot.show(slots.sizes[v.TIME_SLOT], self._span())
 
@@ -200,7 +207,7 @@ class CrosstalkView(pn.viewable.Viewer):
             return ""
         begin = float(slots[v.SLOT_START].values[k])
         end = begin + float(slots[v.SLOT_DURATION].values[k])
-        factor, unit = time_unit(self.timeline.time.end)
+        factor, unit = time_unit(self.timeline.time.end - self.timeline.time.start)
         drawn = self.timeline.edge_step
         sparse = f", one slot edge of {drawn} drawn" if drawn > 1 else ""
         return f"{begin / factor:.6g} to {end / factor:.6g} {unit}{sparse}"

@@ -57,14 +57,16 @@ class Actions:
         """Switch the word line of the selected cell."""
         self.toggle(float(self.state.word_line))
 
+    def widen_selected(self, step: int) -> None:
+        """Change the pulse of the selected cell's word line by some codes."""
+        line = self.state.word_line
+        self._set_code(line, self.state.codes()[line] + step)
+
     def toggle(self, y: float) -> None:
         """Switch a word line between no pulse and the full pulse."""
         line = self._line_at(y)
-        if line is None:
-            return
-        codes = list(self.state.codes())
-        codes[line] = 0 if codes[line] else self._grid().highest
-        self.state.set_pattern(codes)
+        if line is not None:
+            self._set_code(line, 0 if self.state.codes()[line] else self._grid().highest)
 
     def drag_pulse(self, x: float, y: float, *, begins: bool) -> None:
         """Set the width of the pulse on whose row the drag began, to whole codes."""
@@ -73,11 +75,23 @@ class Actions:
         line = self._dragged
         if line is None:
             return
-        grid, codes = self._grid(), list(self.state.codes())
-        start = float(self.state.slots[v.PULSE_START].values[line]) if codes[line] else 0.0
-        code = int(np.clip(np.rint((x - start) / grid.lsb), 0, grid.highest))
-        if code != codes[line]:
-            codes[line] = code
+        self._set_code(line, int(np.rint(self._width_up_to(line, x) / self._grid().lsb)))
+
+    def _width_up_to(self, line: int, x: float) -> float:
+        """Width [s] of a pulse whose free edge is at the time x [s]."""
+        slots, alignment = self.state.slots, self.state.chip.pulse.alignment
+        # Times count from the edge or the centre that the pulses share.
+        if alignment == "trailing":
+            return -x
+        if alignment == "centred":
+            return 2 * abs(x)
+        return x - float(slots[v.PULSE_START].values[line])
+
+    def _set_code(self, line: int, code: int) -> None:
+        codes = list(self.state.codes())
+        chosen = min(max(code, 0), self._grid().highest)
+        if chosen != codes[line]:
+            codes[line] = chosen
             self.state.set_pattern(codes)
 
     def choose_time(self, x: float) -> None:

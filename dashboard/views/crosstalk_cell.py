@@ -78,9 +78,9 @@ class CellPanel:
         """Draw the current (time_slot,) [A] of the cell; dashed, its weight [A]."""
         time, level = steps(slots, current)
         self.course.data = {"time": time, "current": level}
-        end = float(time[-1]) if len(time) else 0.0
-        self.alone.data_source.data = {"x": [0.0, end], "y": [weight, weight]}
-        factor, unit = time_unit(end)
+        begin, end = (float(time[0]), float(time[-1])) if len(time) else (0.0, 0.0)
+        self.alone.data_source.data = {"x": [begin, end], "y": [weight, weight]}
+        factor, unit = time_unit(end - begin)
         self.figure.xaxis.formatter.args = {"factor": factor, "suffix": ""}
         self.figure.xaxis.axis_label = f"time ({unit})"
         top = nice_limit(1.05 * max(weight, float(current.max(initial=0.0))))

@@ -32,6 +32,9 @@ if (found && !found.el.hasAttribute("tabindex")) {
     let message = null
     if (event.key in steps) message = {kind: "move", by: steps[event.key]}
     else if (event.key === " ") message = {kind: "toggle"}
+    else if (event.key === "+" || event.key === "-") {
+      message = {kind: "widen", by: event.key === "+" ? 1 : -1}
+    }
     if (message === null) return
     event.preventDefault()
     channel.data = {message: [JSON.stringify({...message, number: performance.now()})]}
@@ -79,7 +82,8 @@ def _with_point(event: Any, act: Callable[[float, float], None]) -> None:
 class Channel:
     """Messages from one figure's element that Bokeh has no event for.
 
-    `on_move` gets steps of (word line, bit line), `on_toggle` nothing, `on_view` the ends of
+    `on_move` gets steps of (word line, bit line), `on_toggle` nothing,
+    `on_widen` a step of the input code, `on_view` the ends of
     both ranges.
     """
 
@@ -90,9 +94,11 @@ class Channel:
         *,
         on_move: Callable[[int, int], None],
         on_toggle: Callable[[], None],
+        on_widen: Callable[[int], None],
         on_view: Callable[[tuple[float, float], tuple[float, float]], None],
     ) -> None:
-        self.on_move, self.on_toggle, self.on_view = on_move, on_toggle, on_view
+        self.on_move, self.on_toggle, self.on_widen = on_move, on_toggle, on_widen
+        self.on_view = on_view
         self.source = ColumnDataSource({"message": [""]})
         keys = CustomJS(args={"figure": plot, "channel": self.source, "label": label}, code=_KEYS)
         plot.js_on_change("inner_width", keys)
@@ -116,13 +122,20 @@ class Channel:
         """What a message asks for; ValueError, KeyError or TypeError for nonsense."""
         if message["kind"] == "toggle":
             return self.on_toggle
+        if message["kind"] == "widen":
+            step = _step(message["by"])
+            return lambda: self.on_widen(step)
         if message["kind"] == "move":
-            down, right = (max(-1, min(1, int(step))) for step in message["by"])
+            down, right = map(_step, message["by"])
             return lambda: self.on_move(down, right)
         if message["kind"] == "view":
             x, y = _ends(message["x"]), _ends(message["y"])
             return lambda: self.on_view(x, y)
         raise ValueError(message["kind"])
+
+
+def _step(number: Any) -> int:
+    return max(-1, min(1, int(number)))
 
 
 def _ends(pair: Any) -> tuple[float, float]:

@@ -120,16 +120,21 @@ class Timeline:
         )
 
     def show(
-        self, slots: xr.Dataset, pulse_width: np.ndarray, current_slot: int, *, full_width: float
+        self,
+        slots: xr.Dataset,
+        pulse_width: np.ndarray,
+        current_slot: int,
+        *,
+        extent: tuple[float, float],
     ) -> None:
         """Draw an operation; of the same one only the slot looked at moves.
 
-        The time axis spans `full_width` [s] at least, so that it stays while pulses are drawn.
+        The time axis spans `extent` [s] at least, so that it stays while pulses are drawn.
         """
         states = self._states_of(slots, pulse_width, current_slot)
         if slots is not self.slots:
             self.slots = slots
-            self._draw(slots, states, full_width)
+            self._draw(slots, states, extent)
         else:
             self.pulses.data.update(state=states)
         self.states.data.update(image=[states[:, None]])
@@ -143,7 +148,7 @@ class Timeline:
             states[slots[v.ACTIVATION_PATTERN].values[current_slot]] = HIGH
         return states
 
-    def _draw(self, slots: xr.Dataset, states: np.ndarray, full_width: float) -> None:
+    def _draw(self, slots: xr.Dataset, states: np.ndarray, extent: tuple[float, float]) -> None:
         start, width = slots[v.PULSE_START].values, slots[v.PULSE_WIDTH].values
         n_lines = len(start)
         self.pulses.data = {
@@ -162,9 +167,13 @@ class Timeline:
             "y0": np.full(len(drawn), -0.5),
             "y1": np.full(len(drawn), n_lines - 0.5),
         }
-        longest = max(full_width, float(edges[-1]) if len(edges) else 0.0)
-        self.time.update(start=0.0, end=longest * 1.03)
-        factor, unit = time_unit(longest)
+        first = min(extent[0], float(edges[0])) if len(edges) else extent[0]
+        last = max(extent[1], float(edges[-1])) if len(edges) else extent[1]
+        margin = 0.03 * (last - first)
+        self.time.update(
+            start=first - margin if first < 0 else 0.0, end=last + margin if last > 0 else 0.0
+        )
+        factor, unit = time_unit(last - first)
         self.figure.xaxis.formatter.args = {"factor": factor, "suffix": ""}
         self.figure.xaxis.axis_label = f"time ({unit})"
         self._pulse_width.args = {"factor": factor, "suffix": f" {unit}"}
@@ -192,6 +201,15 @@ def paint_slot(box: BoxAnnotation, name: str) -> None:
     """Give the box the colours of a theme; its outline keeps a short slot visible."""
     accent = theme.PALETTES[name].accent
     box.update(fill_color=accent, fill_alpha=0.16, line_color=accent, line_alpha=0.9)
+
+
+def operation_extent(full_width: float, alignment: str) -> tuple[float, float]:
+    """First and last time [s] of pulses of full width; time 0 is the edge they share."""
+    if alignment == "trailing":
+        return -full_width, 0.0
+    if alignment == "centred":
+        return -full_width / 2, full_width / 2
+    return 0.0, full_width
 
 
 def slot_edges(slots: xr.Dataset) -> np.ndarray:

@@ -172,6 +172,22 @@ def test_keys_and_taps_move_selection_and_switch_word_lines(synthetic: Crosstalk
 
 
 @pytest.mark.parametrize(
+    ("alignment", "time"), [("leading", 410e-9), ("trailing", -410e-9), ("centred", -205e-9)]
+)
+def test_a_drag_moves_the_free_edge_of_the_pulse(
+    synthetic: CrosstalkView, alignment: str, time: float
+) -> None:
+    state = synthetic.state
+    state.alignment = alignment
+    axis, pulses = synthetic.timeline.time, synthetic.timeline.pulses.data
+    assert axis.start <= pulses["start"].min() < pulses["end"].max() <= axis.end
+    synthetic.actions.drag_pulse(time, 3.0, begins=True)
+    assert state.codes()[3] == 10
+    width = synthetic.timeline.pulses.data["width"][3]
+    assert width == pytest.approx(400e-9)
+
+
+@pytest.mark.parametrize(
     "nonsense",
     [
         "",

@@ -7,6 +7,7 @@ flatter a model; the two splits are never drawn together.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import partial
 from html import escape
 from typing import Any
@@ -86,8 +87,9 @@ class ErrorView(pn.viewable.Viewer):
         sizes = self.numbers.charges.sizes
         row, column = min(row, sizes[v.PATTERN] - 1), min(column, sizes[v.BIT_LINE] - 1)
         self._point = (row, column)
-        self.pattern.show(self.numbers, row, column)
-        self.scatter.select(row, column)
+        with _drawing():
+            self.pattern.show(self.numbers, row, column)
+            self.scatter.select(row, column)
 
     def chip_name(self) -> str:
         """Name of the chip in view."""
@@ -187,11 +189,12 @@ class ErrorView(pn.viewable.Viewer):
         self.plots.styles = {"opacity": "1"}
         self.plots.visible, self.empty.visible = True, False
         self.numbers = numbers
-        self.scatter.show(numbers)
-        for bars in (self.effects, self.kinds, self.bit_lines):
-            bars.show_numbers(numbers)
-        self.summary.object = _summary(numbers, self.state.weight_set)
-        self.select(*self._point)
+        with _drawing():
+            self.scatter.show(numbers)
+            for bars in (self.effects, self.kinds, self.bit_lines):
+                bars.show_numbers(numbers)
+            self.summary.object = _summary(numbers, self.state.weight_set)
+            self.select(*self._point)
 
     def _explain(self, error: BaseException) -> None:
         """Say why there is nothing to see, in place of the plots."""
@@ -201,8 +204,9 @@ class ErrorView(pn.viewable.Viewer):
         self.empty.object = _nothing(error, self.state.split)
 
     def _paint(self, *_events: Any) -> None:
-        for part in (self.scatter, self.effects, self.kinds, self.bit_lines, self.pattern):
-            part.paint(self.state.theme)
+        with _drawing():
+            for part in (self.scatter, self.effects, self.kinds, self.bit_lines, self.pattern):
+                part.paint(self.state.theme)
         palette = theme.PALETTES[self.state.theme]
         self.layout.styles = {"position": "relative", "color": palette.text}
 
@@ -225,6 +229,15 @@ class ErrorView(pn.viewable.Viewer):
             codes = np.rint(width / code_grid(self.state.chip).lsb).astype(int)
             target |= {"pattern_source": "drawn", "drawn_codes": tuple(codes.tolist())}
         self.state.param.update(target)
+
+
+def _drawing() -> AbstractContextManager[None]:
+    """Changes of Bokeh models, sent to the browser together.
+
+    Panel runs some callbacks without the document's lock, where Bokeh refuses changes that
+    are not sent this way.
+    """
+    return pn.io.unlocked()
 
 
 def _choice(name: str, options: dict[str, str], value: str) -> pn.widgets.RadioButtonGroup:

@@ -89,13 +89,10 @@ class PatternStrip:
         patterns, bit_lines = charges[v.PATTERN].values, charges[v.BIT_LINE].values
         self._showing = True
         try:
-            for widget, labels, position in (
-                (self.pattern, patterns, row),
-                (self.bit_line, bit_lines, column),
-            ):
-                widget.param.update(
-                    start=int(labels.min()), end=int(labels.max()), value=int(labels[position])
-                )
+            # No bounds on the widgets: Bokeh checks each of the two as it arrives, and the
+            # new lower one may lie above the old upper one. `_nearest` takes any number.
+            self.pattern.value = int(patterns[row])
+            self.bit_line.value = int(bit_lines[column])
         finally:
             self._showing = False
         self.text.object = charge_text(numbers, row, column)

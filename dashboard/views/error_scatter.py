@@ -28,8 +28,8 @@ from analog_model.figures.units import Unit, unit_for
 from dashboard import theme
 from dashboard.views.error_numbers import IDEAL, MEASURED, SIMULATED, ErrorNumbers
 
-# 5000 points are 100 kB an update; of more, a seeded part is drawn.
-MOST_POINTS = 5000
+# 6000 points are 130 kB an update; of more, a seeded part is drawn.
+MOST_POINTS = 6000
 ADJECTIVES = {MEASURED: "measured", SIMULATED: "simulated", IDEAL: "ideal"}
 KINDS = (*v.KINDS, UNNAMED)
 _EMPTY = {

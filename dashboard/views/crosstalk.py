@@ -77,7 +77,10 @@ class CrosstalkView(pn.viewable.Viewer):
         self._paint()
         self._on_change()
         self._below = pn.Column(
-            sizing_mode="stretch_width", min_height=_COMPARISON_HEIGHT, margin=(12, 0, 0, 0)
+            pn.pane.HTML("Comparing with the measurement…", css_classes=["note"]),
+            sizing_mode="stretch_width",
+            min_height=_COMPARISON_HEIGHT,
+            margin=(12, 0, 0, 0),
         )
         self.layout = self._composed()
 
@@ -228,8 +231,9 @@ class CrosstalkView(pn.viewable.Viewer):
         if state.measurement is None:
             panel.explain(
                 "No measurement, nothing to compare with.",
-                "This chip comes from a layout rule. Choose the bundled chip, or upload a file "
+                "This chip was not measured. Choose the bundled chip, or upload a file "
                 "with pair or leave-one-out patterns, to see measured crosstalk beside simulated.",
+                choice=False,
             )
             return
         try:
@@ -237,7 +241,7 @@ class CrosstalkView(pn.viewable.Viewer):
                 state.chip, state.measurement, state.comparison_kind, state.weight_set
             )
         except DataError as error:
-            panel.explain("These patterns were not measured.", escape(str(error)))
+            panel.explain("These patterns were not measured.", escape(str(error)), choice=True)
             return
         panel.show(found)
 

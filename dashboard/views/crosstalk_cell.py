@@ -146,7 +146,7 @@ def facts(
         f"<dt>weight</dt><dd>{weight * 1e9:.4g} nA</dd>"
         f"<dt>its word line</dt><dd>{state}</dd>"
         f"<dt>summed lift</dt><dd>{kappa:+.4f} nU<sub>T</sub></dd>"
-        f"<dt>current shift</dt><dd>{shift * 100:+.3f} %</dd>"
+        f"<dt>{'current shift' if is_high else 'shift when high'}</dt><dd>{shift * 100:+.3f} %</dd>"
         f"</dl></section>{_aggressor_table(coupled)}</div>"
     )
 

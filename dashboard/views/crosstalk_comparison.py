@@ -169,10 +169,11 @@ class ComparisonPanel:
         scale = "same scale" if finer < 1.01 else f"scale {finer:.3g}× finer"
         self.difference.figure.title.text = f"Measured − simulated ({scale})"
         self.heading.object = _summary(found)
-        self.maps.visible = True
+        self.maps.visible = self.kind.visible = True
 
-    def explain(self, reason: str, advice: str) -> None:
-        """Say why there is nothing to compare."""
+    def explain(self, reason: str, advice: str, *, choice: bool) -> None:
+        """Say why there is nothing to compare; `choice` where the other kind may have it."""
+        self.kind.visible = choice
         self.heading.object = f'<div class="empty"><h3>{reason}</h3><p>{advice}</p></div>'
         self.maps.visible = False
 

@@ -16,7 +16,7 @@ from dashboard.views.crosstalk_numbers import QUANTITIES
 SOURCE_LABELS = {
     "Random": "random",
     "All on": "all_on",
-    "From the measurement": "measured",
+    "Measured": "measured",
     "Drawn by hand": "drawn",
 }
 ANY_KIND = "any kind"
@@ -40,7 +40,7 @@ class PatternControls:
         self._showing = False
         self.source = pn.widgets.Select(name="Pattern", options=SOURCE_LABELS, width=150)
         self.number = pn.widgets.IntInput(name="Seed", start=0, width=84)
-        self.kind = pn.widgets.Select(name="Kind", options=[ANY_KIND], width=120)
+        self.kind = pn.widgets.Select(name="Kind", options={ANY_KIND: ANY_KIND}, width=120)
         self.note = pn.pane.HTML("", css_classes=["note"], width=210, margin=(26, 4, 0, 4))
         self.layout = pn.Row(
             self.source, self.number, self.kind, self.note, sizing_mode="stretch_width", height=54
@@ -60,7 +60,7 @@ class PatternControls:
         random = state.pattern_source == "random"
         options = dict(SOURCE_LABELS)
         if state.measurement is None:
-            del options["From the measurement"]
+            del options["Measured"]
         self._showing = True
         try:
             self.source.param.update(options=options, value=state.pattern_source)
@@ -70,9 +70,9 @@ class PatternControls:
                 end=state.measurement.sizes[v.PATTERN] - 1 if measured else None,
                 visible=measured or random,
             )
-            kinds = self._kinds() if measured else []
+            kinds = self._kinds() if measured else {}
             self.kind.param.update(
-                options=kinds or [ANY_KIND],
+                options=kinds or {ANY_KIND: ANY_KIND},
                 value=str(state.measurement[v.KIND].values[state.pattern_index])
                 if kinds
                 else ANY_KIND,
@@ -86,11 +86,12 @@ class PatternControls:
         }.get(state.pattern_source, "")
         self.note.visible = bool(self.note.object)
 
-    def _kinds(self) -> list[str]:
+    def _kinds(self) -> dict[str, str]:
         measurement = self.state.measurement
         if v.KIND not in measurement.coords:
-            return []
-        return list(dict.fromkeys(str(kind) for kind in measurement[v.KIND].values))
+            return {}
+        kinds = dict.fromkeys(str(kind) for kind in measurement[v.KIND].values)
+        return {kind.replace("_", " "): kind for kind in kinds}
 
     def _on_source(self, event: param.parameterized.Event) -> None:
         if self._showing:
@@ -142,7 +143,7 @@ class SlotControls:
         self._showing = True
         try:
             self.slider.param.update(
-                name=f"Time slot {self.state.time_slot} of 0 to {n_slots - 1}: {span}"
+                name=f"Time slot {self.state.time_slot} (last {n_slots - 1}): {span}"
                 if n_slots
                 else "No pulse, no time slot",
                 end=max(n_slots - 1, 1),

@@ -62,7 +62,7 @@ class Heatmap:
             y_range=word_lines,
             x_axis_label="bit line",
             name="heatmap",
-            min_border_right=68,
+            min_border_right=80,
         )
         self.figure.xaxis.ticker = line_ticker()
         self.figure.yaxis.visible = False

@@ -29,6 +29,8 @@ from dashboard.theme import ASSETS, Instrument
 PAGES = {"crosstalk": "Crosstalk", "error": "Error against ideal"}
 TITLE = "analog-model"
 _KEPT_NOTICES = 4
+# Long enough for page and scripts to be sent first, much shorter than Bokeh's start.
+VIEW_DELAY_MS = 80
 log = logging.getLogger(__name__)
 
 
@@ -57,6 +59,14 @@ class Template(pn.Template):
     def __repr__(self) -> str:
         return f"<Template {len(self._render_items)} roots>"
 
+    def _init_doc(self, doc: Document | None = None, *args: Any, **kwargs: Any) -> Document:
+        """Build the document with its index of models brought up to date once, not per root."""
+        document = doc or pn.state.curdoc
+        if document is None:
+            return super()._init_doc(doc, *args, **kwargs)
+        with document.models.freeze():
+            return super()._init_doc(doc, *args, **kwargs)
+
 
 class Page:
     """Everything one session shows, for a state that follows the browser's link."""
@@ -70,7 +80,6 @@ class Page:
         self._views: dict[str, Viewable] = {}
         self._notices: list[Notice] = [] if state.notice is None else [state.notice]
         self._location: pn.io.location.Location | None = None
-        self._show_view()
         self.page_state.value = self._described()
         state.param.watch(self._on_page, "page")
         state.param.watch(self._on_notice, "notice")
@@ -98,12 +107,13 @@ class Page:
         return template
 
     def attach(self, document: Document) -> None:
-        """Tell the browser's page when its session is there and when it is lost."""
-        first = CustomJS(
-            args={"state": self.page_state.value},
-            code="window.analogModel.connected(JSON.parse(state))",
-        )
-        document.js_on_event("document_ready", first)
+        """Tell the browser's page when its session is there and when it is lost.
+
+        The view is built once the page is on its way: while the browser compiles Bokeh.
+        """
+        document.add_timeout_callback(self._show_view, VIEW_DELAY_MS)
+        code = "window.analogModel.connected()"
+        document.js_on_event("document_ready", CustomJS(code=code))
         document.js_on_event("connection_lost", CustomJS(code="window.analogModel.lost()"))
 
     def follow(self, location: pn.io.location.Location) -> None:
@@ -128,12 +138,14 @@ class Page:
         self._show_view()
 
     def _show_view(self) -> None:
+        """The view of the page chosen, built when it is first asked for."""
         page = self.state.page
         if page not in self._views:
             self._views[page] = self._built(page)
             self.main.append(self._views[page])
         for name, view in self._views.items():
             view.visible = name == page
+        self._describe()
 
     def _built(self, page: str) -> Viewable:
         """The view in a layout of its own; an exception shows as a message in its place."""
@@ -157,6 +169,7 @@ class Page:
         return json.dumps(
             {
                 "page": self.state.page,
+                "ready": self.state.page in self._views,
                 "theme": self.state.theme,
                 "chip": self.state.chip.name,
                 "upload_open": self.sidebar.source.upload_open,

@@ -128,6 +128,7 @@
   function show(state) {
     setTheme(state.theme);
     setPage(state.page);
+    document.getElementById("main").setAttribute("aria-busy", String(!state.ready));
     document.getElementById("chip-name").textContent = state.chip;
     form.hidden = !state.upload_open;
     nameControlsSoon();
@@ -168,10 +169,8 @@
   document.addEventListener("focusin", nameControlsSoon);
   document.addEventListener("click", nameControlsSoon);
 
-  function connected(state) {
-    nameControlsSoon();
-    document.getElementById("main").setAttribute("aria-busy", "false");
-    show(state);
+  function connected() {
+    show(JSON.parse(model("page_state").value));
     while (waiting.length) send(waiting.shift());
   }
 

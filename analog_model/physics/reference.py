@@ -116,7 +116,7 @@ def bit_line_charge(chip: Chip, edges: np.ndarray, bit_line: int) -> float:
         current = float(np.sum(with_drop(chip, alone)))
         duration = right - left
         # Self-consistent, dQ/dt = J (1 - rate Q) within the slot; to first order, J rate Q0
-        # is lost, Q0(t) = undrooped + t sum(alone) growing linearly within the slot.
+        # is lost, where Q0(t) = undrooped + t J grows linearly within the slot.
         if rate > 0:
             charge += (1 / rate - charge) * -math.expm1(-rate * current * duration)
         else:

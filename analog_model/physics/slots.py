@@ -5,17 +5,18 @@ the word lines of a(k) high: every cell's current under its neighbours' lift, th
 bit line's ladder. Droop and readout act on the whole charge.
 
 All slots of all vectors form one list that is worked off in chunks; a chunk keeps nothing
-for the backward pass but its activation patterns and is computed again there, so memory
-is set by `memory_budget`, not by N times the batch.
+for the backward pass and is computed again there, so memory is set by `memory_budget`,
+not by N times the batch.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils.checkpoint import checkpoint
 
 from analog_model.physics import bit_line, cell, coupling, encoding, readout, time_slots
 from analog_model.physics.array import ArrayTensors
@@ -141,24 +142,94 @@ def _merge_bound(array: ArrayTensors, duty: Tensor, duration: Tensor) -> Tensor:
     return bound
 
 
-def _undrooped(
-    array: ArrayTensors, slots: TimeSlots, *, chunk: int, bounded: bool
-) -> tuple[Tensor, Tensor | None]:
+def _with(array: ArrayTensors, names: Sequence[str], tensors: Sequence[Tensor]) -> ArrayTensors:
+    return replace(array, **dict(zip(names, tensors, strict=True)))
+
+
+class _ChunkedCharge(torch.autograd.Function):
+    """Charge (V, M) without droop, summed chunk by chunk, computed again for the gradient.
+
+    Nothing of a chunk outlives it, in either pass: what the autograd graph would keep of
+    many chunks, however little, pins the memory between their large temporaries. First
+    derivatives only.
+    """
+
+    @staticmethod
+    def forward(  # type: ignore[override]
+        ctx: Any,
+        array: ArrayTensors,
+        slots: TimeSlots,
+        size: int,
+        duration: Tensor,
+        *tensors: Tensor,
+    ) -> Tensor:
+        ctx.array, ctx.slots, ctx.size = array, slots, size
+        ctx.save_for_backward(duration, *tensors)
+        return _summed(array, slots, size)
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (by_charge,) = grad_outputs
+        duration, *tensors = (tensor.detach() for tensor in ctx.saved_tensors)
+        wanted = ctx.needs_input_grad[3:]
+        leaves = [duration, *tensors]
+        gradients = [torch.zeros_like(leaf) for leaf in leaves]
+        array = _with(ctx.array, _differentiable(ctx.array), tensors)
+        done = 0
+        for piece in time_slots.chunks(replace(ctx.slots, duration=duration), ctx.size):
+            count = piece.duration.numel()
+            seconds = piece.duration.clone().requires_grad_(wanted[0])
+            own = [
+                tensor.detach().requires_grad_(needed)
+                for tensor, needed in zip(tensors, wanted[1:], strict=True)
+            ]
+            with torch.enable_grad():
+                vector, charge = _chunk_charge(
+                    _with(array, _differentiable(array), own), replace(piece, duration=seconds)
+                )
+                inputs = [leaf for leaf in (seconds, *own) if leaf.requires_grad]
+                found = iter(torch.autograd.grad(charge, inputs, by_charge[vector]))
+            if wanted[0]:
+                gradients[0][done : done + count] += next(found)
+            for place, leaf in enumerate(own, start=1):
+                if leaf.requires_grad:
+                    gradients[place] += next(found)
+            done += count
+        kept = (g if need else None for g, need in zip(gradients, wanted, strict=True))
+        return (None, None, None, *kept)
+
+
+def _differentiable(array: ArrayTensors) -> list[str]:
+    """Names of the tensors that a chunk's charge depends on continuously."""
+    names = ["cell_current"]
+    if array.kappa is not None:
+        names.append("kappa")
+        if array.specific_current is not None:
+            names.append("specific_current")
+    if array.segment_resistance is not None:
+        names += ["segment_resistance", "drain_sensitivity"]
+    return names
+
+
+def _chunk_charge(array: ArrayTensors, piece: TimeSlots) -> tuple[Tensor, Tensor]:
+    """Vector (G,) that each group of slots belongs to, with the charge (G, M) it adds."""
+    vector, duration, duty = time_slots.pooled(piece, time_slots.activation(piece))
+    return vector, duration[:, None] * sense_current(array, duty)
+
+
+def _summed(array: ArrayTensors, slots: TimeSlots, size: int) -> Tensor:
     charge = slots.duration.new_zeros(slots.rank.shape[0], array.n_bit_lines)
-    bound = torch.zeros_like(charge) if bounded else None
-    recompute = torch.is_grad_enabled()
-    for piece in time_slots.chunks(slots, chunk):
-        high = time_slots.activation(piece)
-        vector, duration, duty = time_slots.pooled(piece, high)
-        if recompute:
-            current = checkpoint(sense_current, array, duty, use_reentrant=False)
-        else:
-            current = sense_current(array, duty)
-        charge = charge.index_add(0, vector, duration[:, None] * current)
-        if bound is not None:
-            with torch.no_grad():
-                bound = bound.index_add(0, vector, _merge_bound(array, duty, duration))
-    return charge, bound
+    for piece in time_slots.chunks(slots, size):
+        charge.index_add_(0, *_chunk_charge(array, piece))
+    return charge
+
+
+def _bound_of_merging(array: ArrayTensors, slots: TimeSlots, size: int) -> Tensor:
+    bound = slots.duration.new_zeros(slots.rank.shape[0], array.n_bit_lines)
+    for piece in time_slots.chunks(slots, size):
+        vector, duration, duty = time_slots.pooled(piece, time_slots.activation(piece))
+        bound.index_add_(0, vector, _merge_bound(array, duty, duration))
+    return bound
 
 
 def simulate(
@@ -183,7 +254,12 @@ def simulate(
     slots = time_slots.cut(start, width, merge_tolerance)
     cells = array.cell_current.numel() * array.cell_current.element_size()
     chunk = max(1, int(memory_budget / (_LIVE_TENSORS * cells)))
-    charge, bound = _undrooped(array, slots, chunk=chunk, bounded=merge_tolerance > 0)
+    tensors = [getattr(array, name) for name in _differentiable(array)]
+    charge = _ChunkedCharge.apply(array, slots, chunk, slots.duration, *tensors)
+    bound = None
+    if merge_tolerance > 0:
+        with torch.no_grad():
+            bound = _bound_of_merging(array, slots, chunk)
     if array.bit_line_capacitance is not None and array.drain_sensitivity is not None:
         lose = bit_line.droop if array.self_consistent else bit_line.droop_first_order
         charge = lose(charge, array.bit_line_capacitance, array.drain_sensitivity)

@@ -18,13 +18,18 @@ pytest.importorskip("resource", reason="resource usage is read the Unix way")
 RUN = """
 import json, resource, sys, torch
 import analog_model as am
+from analog_model.physics import slots
+from analog_model.tensors import array_tensors, chip_parameters
 
+backward = sys.argv[1] == "backward"
 chip = am.synthetic_chip(128, 128)
 chip = chip.replace(pulse=am.Pulse(lsb=20e-9, bits=2))
 generator = torch.Generator().manual_seed(0)
 width = torch.rand((256, 128), generator=generator, dtype=torch.float64) * 60e-9
-with torch.no_grad():
-    charge = am.simulate(chip, width)
+current = chip_parameters(chip)["cell_current"].requires_grad_(backward)
+charge = slots.simulate(array_tensors(chip, {"cell_current": current}), width).charge
+if backward:
+    charge.sum().backward()
 unit = 1 if sys.platform == "darwin" else 1024
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 print(json.dumps({"peak": peak, "charge": float(charge.mean())}))
@@ -32,9 +37,14 @@ print(json.dumps({"peak": peak, "charge": float(charge.mean())}))
 
 
 @pytest.mark.slow
-def test_128_by_128_with_a_batch_of_256_stays_small() -> None:
+@pytest.mark.parametrize("passes", ["forward", "backward"])
+def test_128_by_128_with_a_batch_of_256_stays_small(passes: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", RUN], capture_output=True, text=True, check=True, timeout=300
+        [sys.executable, "-c", RUN, passes],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
     )
     found = json.loads(done.stdout)
     # Half of 128 lines at 0.4 uA for 30 ns, within the 10 % that the effects make.

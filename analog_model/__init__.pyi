@@ -1,3 +1,4 @@
+from .calibration.calibrate import calibrate as calibrate
 from .chip import EKV as EKV
 from .chip import BitLine as BitLine
 from .chip import Chip as Chip
@@ -18,6 +19,9 @@ from .error_budget import error_by_bit_line as error_by_bit_line
 from .error_budget import error_by_kind as error_by_kind
 from .error_budget import error_by_split as error_by_split
 from .error_budget import select_patterns as select_patterns
+from .extraction import extract_weights as extract_weights
+from .extraction_comparison import compare_extractions as compare_extractions
+from .extraction_comparison import extraction_effort as extraction_effort
 from .first_estimate import starting_chip as starting_chip
 from .metrics import decibel as decibel
 from .metrics import signal_to_error_ratio as signal_to_error_ratio

@@ -16,6 +16,8 @@ from typing import Literal
 
 MEASUREMENT_SCHEMA = "analog-model/measurement/1"
 LAYOUT_SCHEMA = "analog-model/layout/1"
+EXTRACTION_SCHEMA = "analog-model/extraction/1"
+CALIBRATION_SCHEMA = "analog-model/calibration/1"
 
 # Dimensions, in the axis order every labelled array keeps: (..., time_slot, word_line, bit_line).
 PATTERN = "pattern"
@@ -42,6 +44,9 @@ COUPLING = "coupling"
 COUPLING_CAPACITANCE = "coupling_capacitance"
 X_POSITION = "x_position"
 Y_POSITION = "y_position"
+
+# Variable of an extraction, beside `cell_current`.
+STANDARD_ERROR = "standard_error"
 
 # Variables of a simulation.
 PULSE_START = "pulse_start"
@@ -231,4 +236,32 @@ LAYOUT_ATTRIBUTES: dict[str, tuple[str | None, str]] = {
     "history": (None, "what was done to the file, one line a step"),
     "references": (None, "publication or document that describes the data"),
     "licence": (None, "terms under which the data may be used"),
+}
+
+# The schema `analog-model/extraction/1` in data form.
+EXTRACTION_VARIABLES: dict[str, VariableSpec] = {
+    spec.name: spec
+    for spec in (
+        VariableSpec(
+            CELL_CURRENT,
+            (WORD_LINE, BIT_LINE),
+            "A",
+            "extracted cell current",
+            required=True,
+            lower=0.0,
+        ),
+        VariableSpec(
+            STANDARD_ERROR, (WORD_LINE, BIT_LINE), "A", "standard error of the cell current"
+        ),
+    )
+}
+
+# Attributes of an extraction: name -> (unit or None, what it says). Counts are numbers
+# without a unit and pass unchecked.
+EXTRACTION_ATTRIBUTES: dict[str, tuple[str | None, str]] = {
+    "schema": (None, "the schema and its version"),
+    "method": (None, "how the weights were extracted"),
+    "chip": (None, "the chip's name"),
+    "note": (None, "what a reader must know"),
+    "history": (None, "what was done to the file, one line a step"),
 }

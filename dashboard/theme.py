@@ -94,7 +94,8 @@ def paint_figure(figure: Plot, theme: str) -> None:
     palette = PALETTES[theme]
     figure.update(
         background_fill_color=palette.background,
-        border_fill_color=palette.background,
+        # The page shows through; filled, a seam of the canvas would show instead.
+        border_fill_color=None,
         outline_line_color=palette.border,
     )
     # Not figure.select(), which walks every model of the figure: milliseconds each time.

@@ -9,15 +9,16 @@ import xarray as xr
 
 from analog_model import vocabulary as v
 from analog_model.calibration.cells import Spread
+from analog_model.calibration.checkpoint import Checkpoint
 from analog_model.calibration.chips import NOMINAL_DRAIN_SENSITIVITY, chip_of
 from analog_model.calibration.fit import Fit
-from analog_model.calibration.ladder import Listener, Progress, climb, pruned
+from analog_model.calibration.ladder import Listener, Progress, climb
 from analog_model.calibration.layout_proposal import propose_layout
 from analog_model.calibration.observations import ReadNoise
 from analog_model.calibration.problem import Problem, problem_of
 from analog_model.calibration.reads import OneHotReads
 from analog_model.calibration.result import Calibration, ladder_table, parameter_table
-from analog_model.calibration.rungs import IDEAL, IDEAL_REFIT
+from analog_model.calibration.rungs import IDEAL, IDEAL_REFIT, LADDER
 from analog_model.calibration.selection import simplest_adequate
 from analog_model.chip import Chip, Layout
 from analog_model.first_estimate import layout_of
@@ -96,19 +97,17 @@ def _fitted(
     fits = climb(problem, tell, listener)
     order = list(fits.values())
     chosen = order[simplest_adequate(order)]
-    tell("parameters that the data cannot see", 0.55)
-    shared = pruned(problem, chosen)
     tell("single cells", 0.65)
-    rung = shared.parameters.rung
+    rung = chosen.parameters.rung
     full, spread = problem.fit_cells(
-        shared, rung.replace(name="full", explains="single cells", free=("weights", "kappa"))
+        chosen, rung.replace(name="full", explains="single cells", free=("weights", "kappa"))
     )
     listener(full)
     tell("ideal product, weights refitted", 0.85)
     refit, _ = problem.fit_cells(fits[IDEAL.name], IDEAL_REFIT)
     listener(refit)
     named = {IDEAL.name: fits.pop(IDEAL.name), IDEAL_REFIT.name: refit, **fits}
-    return named | {"shared": shared, "full": full}, spread, chosen.parameters.rung.name
+    return named | {"shared": chosen, "full": full}, spread, rung.name
 
 
 def calibrate(
@@ -120,16 +119,21 @@ def calibrate(
     drain_sensitivity: float | None = None,
     progress: Progress | None = None,
     listener: Listener | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> Calibration:
     """Fit a chip's parameters to the calibration patterns of one weight set.
 
     A ladder of models is fitted with the cells frozen at their one-hot reads; the simplest
-    that predicts left-out patterns as well as any is chosen, loses the parameters that the
-    data cannot tell from zero, then gains what single cells add. `layout` overrides the
-    file's; without either one is proposed. `read_noise` overrides the file's statement.
+    that predicts left-out patterns as well as any is chosen, then gains what single cells
+    add. Its parameters stay in it even where they are consistent with zero: dropping those
+    would make the errors of the others too small. `layout` overrides the file's; without
+    either one is proposed. `read_noise` overrides the file's statement.
     `drain_sensitivity` [1/V] turns fitted products into ohms and farads. `progress` is
     told the stage and the fraction done, `listener` every model's fit as it is done; an
     exception from either cancels, leaving nothing.
+
+    A `checkpoint` keeps finished fits, which a second run of an interrupted calibration
+    recalls; it is for the caller to remove.
 
     Raises DataError for a measurement without calibration patterns of that weight set.
     """
@@ -142,7 +146,7 @@ def calibrate(
             if proposed
             else layout_of(measurement)
         )
-    problem = problem_of(measurement, weight_set, layout, read_noise)
+    problem = problem_of(measurement, weight_set, layout, read_noise, checkpoint)
     fits, spread, chosen = _fitted(problem, tell, listener or _unheard)
     label = f"calibrated from {measurement.attrs.get('source', 'a measurement')}"
 
@@ -160,7 +164,7 @@ def calibrate(
         chip=chips["full"],
         shared_chip=chip("full without single cells", without_cells),
         chips=chips,
-        parameters=parameter_table(full),
+        parameters=parameter_table(full, richest=fits[LADDER[-1].name]),
         ladder=ladder_table(fits, chosen),
         cells=_cell_table(full, spread, problem.reads),
         measurement=measurement,

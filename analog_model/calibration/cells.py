@@ -26,6 +26,9 @@ from analog_model.calibration.reads import OneHotReads
 FLOOR = 0.01
 GAUSS_NEWTON_STEPS = 4
 EXPECTATION_STEPS = 12
+# A departure as large as what departs is no spread of like cells any more.
+LARGEST_SPREAD = 1.0
+UNSEEN = 1e-6
 FIRST_SPREAD = {"weights": 0.01, "kappa": 0.05}
 # Without reads nothing is known of a weight but its range.
 NO_READ_SPREAD = 1.0
@@ -94,13 +97,16 @@ def _solve(local: _Local, spread: Spread, dispersion: float, bounds: np.ndarray)
     information = np.einsum("ivg,ivh->gh", local.shared, projected, optimize=True)
     gradient = np.einsum("ivg,iv->g", projected, aim)
     step = np.zeros(local.shared.shape[2])
-    if step.size:
-        scale = np.sqrt(np.clip(np.diag(information), 1e-300, None))
-        value, vector = np.linalg.eigh(information / np.outer(scale, scale))
+    if information.any():
+        scale = np.sqrt(np.clip(np.diag(information), 0.0, None))
+        # What the cells can mimic to within rounding has no step of its own.
+        seen = scale > UNSEEN * np.sqrt((local.shared**2).sum(axis=(0, 1)))
+        scale, core = scale[seen], information[np.ix_(seen, seen)]
+        value, vector = np.linalg.eigh(core / np.outer(scale, scale))
         root = np.sqrt(np.clip(value, 1e-14, None))
         design = (root[:, None] * vector.T) * scale
-        wanted = (vector.T @ (gradient / scale)) / root
-        step = lsq_linear(design, wanted, bounds=(bounds[0], bounds[1])).x
+        wanted = (vector.T @ (gradient[seen] / scale)) / root
+        step[seen] = lsq_linear(design, wanted, bounds=(bounds[0][seen], bounds[1][seen])).x
     departure = np.einsum("ikl,il->ik", inverse, right) - solved @ step
     missed = aim - np.einsum("ivk,ik->iv", columns, departure) - local.shared @ step
     variance = np.einsum("ikk->ik", inverse).copy()
@@ -128,7 +134,7 @@ def _expected_spread(local: _Local, solution: _Solution, fixed: Spread | None) -
     n = local.n_weights
 
     def of(part: np.ndarray, now: float) -> float:
-        return float(np.sqrt(part.mean())) if now > 0 and part.size else 0.0
+        return min(float(np.sqrt(part.mean())), LARGEST_SPREAD) if now > 0 and part.size else 0.0
 
     kappa = of(square[:, n:], solution.spread.kappa)
     if fixed is not None:

@@ -56,6 +56,13 @@ class Fit:
         """Standard errors in internal coordinates."""
         return np.sqrt(np.clip(np.diag(self.covariance), 0, None))
 
+    def lost(self, name: str) -> bool:
+        """Whether a scalar of the rung was fitted without becoming known."""
+        if name not in self.parameters.scalars:
+            return False
+        place = len(self.parameters.kappa_names) + self.parameters.scalars.index(name)
+        return bool(self.vector[place] < 2 * self.error[place])
+
 
 @dataclass(frozen=True)
 class Linearised:

@@ -1,4 +1,4 @@
-"""Ladder: every rung fitted, the chosen one stripped of what the data cannot see."""
+"""Ladder: every rung fitted to the same observations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from analog_model.calibration.fit import Fit
 from analog_model.calibration.problem import Problem
 from analog_model.calibration.rungs import IDEAL, LADDER
-from analog_model.calibration.selection import insignificant
 
 Progress = Callable[[str, float], None]
 Listener = Callable[[Fit], None]
@@ -41,23 +40,3 @@ def climb(problem: Problem, progress: Progress, listener: Listener) -> dict[str,
             fits[rung.name] = fit
             listener(fit)
     return fits
-
-
-def pruned(problem: Problem, fit: Fit) -> Fit:
-    """The fit without the scalars that the data cannot tell from zero, one by one."""
-    while names := insignificant(fit):
-        start = len(fit.parameters.kappa_names)
-        error = np.where(fit.error > 0, fit.error, np.inf)[start:]
-        strength = dict(zip(fit.parameters.scalars, fit.vector[start:] / error, strict=True))
-        weakest = min(names, key=lambda name: strength[name])
-        rung = fit.parameters.rung
-        fit = problem.fit(
-            rung.replace(
-                ekv=rung.ekv and weakest != "specific_current",
-                dead_time=rung.dead_time and weakest != "dead_time",
-                losses=tuple(loss for loss in rung.losses if f"{loss}_loss" != weakest),
-            ),
-            influence=fit.influence,
-            near=fit,
-        )
-    return fit

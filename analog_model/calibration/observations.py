@@ -93,6 +93,17 @@ def starts(pulse_width: np.ndarray, alignment: str) -> np.ndarray:
     return pulse_start(torch.tensor(pulse_width), alignment).numpy()
 
 
+def full_scale(measurement: xr.Dataset) -> float:
+    """Largest charge [C] that read noise is stated relative to.
+
+    Of the calibration patterns, whatever their weight set: a calibration looks at no others.
+    """
+    if v.SPLIT in measurement.coords:
+        learnt = measurement[v.SPLIT].values == v.CALIBRATION
+        measurement = measurement.isel({v.PATTERN: learnt})
+    return float(np.abs(measurement[v.CHARGE].values).max(initial=0.0))
+
+
 def observe(
     measurement: xr.Dataset,
     *,
@@ -116,7 +127,7 @@ def observe(
     width = chosen[v.PULSE_WIDTH].transpose(v.PATTERN, v.WORD_LINE).values
     charge = chosen[v.CHARGE].transpose(v.PATTERN, v.BIT_LINE).values
     noise = noise or read_noise(measurement)
-    largest = float(np.abs(measurement[v.CHARGE].values).max())
+    largest = full_scale(measurement)
     assumed = noise or ReadNoise(1e-3, 0.0)
     if v.KIND in chosen.coords:
         kind = chosen[v.KIND].values.astype(str)

@@ -9,6 +9,7 @@ import xarray as xr
 
 from analog_model import vocabulary as v
 from analog_model.calibration.cells import Spread, fit_cells
+from analog_model.calibration.checkpoint import Checkpoint, arrays_of, fit_of, key_of
 from analog_model.calibration.fit import Fit, fit_shared
 from analog_model.calibration.observations import Observations, ReadNoise, observe
 from analog_model.calibration.parameters import Reference, shared_parameters
@@ -27,6 +28,7 @@ class Problem:
     layout: Layout
     reference: Reference
     pitches: np.ndarray
+    checkpoint: Checkpoint | None = None
 
     def fit(
         self, rung: Rung, *, influence: np.ndarray | None = None, near: Fit | None = None
@@ -34,7 +36,9 @@ class Problem:
         """Shared parameters of a rung, cells frozen; `near` is a fit to start from."""
         parameters = shared_parameters(rung, self.layout, self.reference, self.pitches)
         start = parameters.start()
-        if near is not None:
+        # Without a sign of where the cells' inversion sets in, its fit may have run off to
+        # where nothing depends on it any more: no place to start from.
+        if near is not None and not near.lost("specific_current"):
             known = dict(zip(near.parameters.names, near.vector, strict=True))
             start = np.array(
                 [
@@ -42,18 +46,44 @@ class Problem:
                     for name, begin in zip(parameters.names, start, strict=True)
                 ]
             )
-        return fit_shared(
-            parameters, self.reads, self.observations, influence=influence, start=start
-        )
+
+        def make() -> Fit:
+            return fit_shared(
+                parameters, self.reads, self.observations, influence=influence, start=start
+            )
+
+        if self.checkpoint is None:
+            return make()
+        key = key_of("shared", parameters, self.reads, self.observations, influence, start)
+        return fit_of(parameters, self.checkpoint.arrays(key, lambda: arrays_of(make())))
 
     def fit_cells(self, shared: Fit, rung: Rung) -> tuple[Fit, Spread]:
         """The rung with free cells, begun from the `shared` fit of the same parameters."""
         parameters = shared_parameters(rung, self.layout, self.reference, self.pitches)
-        return fit_cells(replace(shared, parameters=parameters), self.reads, self.observations)
+        begin = replace(shared, parameters=parameters)
+
+        def make() -> tuple[Fit, Spread]:
+            return fit_cells(begin, self.reads, self.observations)
+
+        if self.checkpoint is None:
+            return make()
+
+        def arrays() -> dict[str, np.ndarray]:
+            fit, spread = make()
+            return arrays_of(fit) | {"spread": np.array([spread.weights, spread.kappa])}
+
+        begun = arrays_of(begin).values()
+        key = key_of("cells", parameters, self.reads, self.observations, *begun)
+        found = self.checkpoint.arrays(key, arrays)
+        return fit_of(parameters, found), Spread(*found["spread"].tolist())
 
 
 def problem_of(
-    measurement: xr.Dataset, weight_set: int, layout: Layout, noise: ReadNoise | None
+    measurement: xr.Dataset,
+    weight_set: int,
+    layout: Layout,
+    noise: ReadNoise | None,
+    checkpoint: Checkpoint | None = None,
 ) -> Problem:
     """The calibration problem that a measurement poses; DataError without patterns."""
     observations = observe(measurement, weight_set=weight_set, noise=noise)
@@ -67,4 +97,4 @@ def problem_of(
     pitches = np.arange(1.0, layout.n_word_lines + 1.0)
     if segments is not None:
         pitches = segments.values.astype(float)
-    return Problem(measurement, observations, reads, layout, reference, pitches)
+    return Problem(measurement, observations, reads, layout, reference, pitches, checkpoint)

@@ -10,7 +10,7 @@ import xarray as xr
 
 from analog_model import vocabulary as v
 from analog_model.calibration.fit import Fit
-from analog_model.calibration.observations import ReadNoise, choose, read_noise
+from analog_model.calibration.observations import ReadNoise, choose, full_scale, read_noise
 from analog_model.calibration.parameters import UNITS
 from analog_model.calibration.selection import SIGNIFICANT, held_out
 from analog_model.chip import Chip
@@ -24,7 +24,9 @@ def _status(fit: Fit, place: int) -> str:
     if not fit.seen[place] or not np.isfinite(fit.error[place]):
         return "not identified"
     if abs(fit.vector[place]) < SIGNIFICANT * fit.error[place]:
-        return "consistent with zero"
+        # gamma = 0 is weak inversion: any specific current that is large enough will do.
+        weak = fit.parameters.names[place] == "specific_current"
+        return "not identified" if weak else "consistent with zero"
     return "identified"
 
 
@@ -45,37 +47,58 @@ def _interval(fit: Fit) -> np.ndarray:
     return np.stack([first, last], axis=1)
 
 
-def parameter_table(fit: Fit) -> xr.Dataset:
-    """Dataset of every shared parameter.
-
-    value, standard_error, interval (95 %), unit, status; correlation between them.
-    A parameter that the patterns do not depend on is NaN and "not identified".
-    """
+def _own_parameters(fit: Fit) -> xr.Dataset:
+    """`parameter_table` of one fit."""
     value, error = fit.parameters.to_si(fit.vector, fit.error)
-    status = [_status(fit, place) for place in range(fit.parameters.size)]
-    unknown = np.array([text == "not identified" for text in status], dtype=bool)
+    status = np.array([_status(fit, place) for place in range(fit.parameters.size)], dtype=str)
+    unknown = status == "not identified"
     spread = np.where(np.isfinite(fit.error) & (fit.error > 0), fit.error, np.nan)
-    correlation = fit.covariance / np.outer(spread, spread)
-    names = list(fit.parameters.names)
-    units = [UNITS[name.split("[")[0]] for name in names]
+    names = np.array(fit.parameters.names, dtype=str)
+    units = [UNITS[name.split("[")[0]] for name in fit.parameters.names]
+    unseen = ~np.isfinite(spread)[:, None]
     return xr.Dataset(
         {
             "value": ("parameter", np.where(unknown, np.nan, value)),
             "standard_error": ("parameter", np.where(unknown, np.nan, error)),
-            "interval": (
-                ("parameter", "bound"),
-                np.where(unknown[:, None], np.nan, _interval(fit)),
-            ),
+            "interval": (("parameter", "bound"), np.where(unseen, np.nan, _interval(fit))),
             "unit": ("parameter", np.array(units, dtype=str)),
-            "status": ("parameter", np.array(status, dtype=str)),
-            "correlation": (("parameter", "other_parameter"), correlation),
+            "status": ("parameter", status),
+            "correlation": (
+                ("parameter", "other_parameter"),
+                fit.covariance / np.outer(spread, spread),
+            ),
         },
-        coords={
-            "parameter": np.array(names, dtype=str),
-            "other_parameter": np.array(names, dtype=str),
-            "bound": ["lower", "upper"],
-        },
+        coords={"parameter": names, "other_parameter": names, "bound": ["lower", "upper"]},
     )
+
+
+def parameter_table(fit: Fit, *, richest: Fit | None = None) -> xr.Dataset:
+    """Dataset of every shared parameter.
+
+    value, standard_error, interval (95 %), unit, status; correlation between them.
+    A parameter that the patterns do not depend on is NaN and "not identified"; so is the
+    specific current of cells without a sign of strong inversion, whose interval still says
+    how large it is at least. Scalars of the `richest` rung that `fit` does without are
+    appended as not identified, with the interval that the richest leaves them.
+    """
+    own = _own_parameters(fit)
+    extra = [
+        name
+        for name in (() if richest is None else richest.parameters.scalars)
+        if name not in fit.parameters.scalars
+    ]
+    if richest is None or not extra:
+        return own
+    names = [*fit.parameters.names, *extra]
+    table = own.reindex(parameter=names, other_parameter=names)
+    row = {"parameter": extra}
+    other = _own_parameters(richest).sel(parameter=extra)
+    table["interval"].loc[row] = other["interval"].values
+    texts = {
+        "unit": [*own["unit"].values, *other["unit"].values],
+        "status": [*own["status"].values, *["not identified"] * len(extra)],
+    }
+    return table.assign({name: ("parameter", np.array(text)) for name, text in texts.items()})
 
 
 @dataclass(frozen=True)
@@ -130,7 +153,7 @@ def model_report(
     if split is None:
         splits = splits[:1]
     noise = noise or read_noise(measurement)
-    largest = float(np.abs(measurement[v.CHARGE].values).max())
+    largest = full_scale(measurement)
     shape = (len(chips), len(kinds), len(splits))
     names = ("signal_to_error_ratio", "decibel", "chi_square", "ceiling")
     values = {name: np.full(shape, np.nan) for name in names}

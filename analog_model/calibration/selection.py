@@ -11,7 +11,7 @@ from analog_model.calibration.fit import Fit
 
 # A richer model must win by this many standard errors of the paired difference.
 MARGIN = 2.0
-# A scalar within this many standard errors of zero is left out of the chosen model.
+# A value within this many standard errors of zero is consistent with it.
 SIGNIFICANT = 2.0
 
 
@@ -46,13 +46,3 @@ def simplest_adequate(fits: Sequence[Fit]) -> int:
         if gain.mean() <= MARGIN * error:
             return index
     return best
-
-
-def insignificant(fit: Fit) -> tuple[str, ...]:
-    """Scalars of a fit that the data cannot tell from zero."""
-    start = len(fit.parameters.kappa_names)
-    found = []
-    for place, name in enumerate(fit.parameters.scalars, start=start):
-        if not fit.seen[place] or fit.vector[place] < SIGNIFICANT * fit.error[place]:
-            found.append(name)
-    return tuple(found)

@@ -17,8 +17,8 @@ from dashboard.state import State
 MAX_SESSIONS = 100
 log = logging.getLogger(__name__)
 
-# Only looked at, never kept alive: a session that ended leaves on its own.
-_states: weakref.WeakKeyDictionary[Document, State] = weakref.WeakKeyDictionary()
+# Weak on both sides: a state leads to its document, which would keep the key alive.
+_states: weakref.WeakKeyDictionary[Document, weakref.ref[State]] = weakref.WeakKeyDictionary()
 _open: set[str] = set()
 
 
@@ -59,12 +59,13 @@ def drop_dead_callbacks() -> None:
 def register(state: State) -> None:
     """Remember which state belongs to the session being built."""
     if pn.state.curdoc is not None:
-        _states[pn.state.curdoc] = state
+        _states[pn.state.curdoc] = weakref.ref(state)
 
 
 def on_callback_error(error: Exception) -> None:
     """Log what a callback raised, and tell the session's user instead of dying silently."""
     log.error("A callback failed", exc_info=error)
-    state = None if pn.state.curdoc is None else _states.get(pn.state.curdoc)
+    found = None if pn.state.curdoc is None else _states.get(pn.state.curdoc)
+    state = None if found is None else found()
     if state is not None:
         state.tell(f"That did not work. {type(error).__name__}: {error}", "error")

@@ -173,9 +173,7 @@ def measure_start(browser: Browser, address: str, repeats: int) -> dict[str, flo
         page = fresh_page(browser)
         page.goto(address)
         page.wait_for_function("window.firstHeatmap !== null")
-        paint = page.evaluate(
-            "performance.getEntriesByName('first-contentful-paint')[0].startTime"
-        )
+        paint = page.evaluate("performance.getEntriesByName('first-contentful-paint')[0].startTime")
         if attempt >= 2:  # the first ones warm the server
             paints.append(paint / 1e3)
             heatmaps.append(page.evaluate("window.firstHeatmap") / 1e3)
@@ -219,8 +217,10 @@ def measure_slider(browser: Browser, address: str, size: int, repeats: int) -> d
     }
 
 
-def measure_sessions(browser: Browser, address: str, count: int) -> dict[str, float]:
-    """Documents kept, memory grown by sessions that came and went."""
+def measure_sessions(
+    browser: Browser, address: str, count: int, fresh: dict[str, int]
+) -> dict[str, float]:
+    """Documents kept since the server was fresh, memory grown by sessions that came and went."""
 
     def open_and_close(times: int) -> None:
         for _ in range(times):
@@ -239,8 +239,8 @@ def measure_sessions(browser: Browser, address: str, count: int) -> dict[str, fl
     after = left(address)
     return {
         "sessions": count,
-        "documents kept": after["documents"],
-        "states kept": after["states"],
+        "documents kept": after["documents"] - fresh["documents"],
+        "states kept": after["states"] - fresh["states"],
         "memory per session [MB]": (after["memory"] - before["memory"]) / count / 1e6,
     }
 
@@ -300,11 +300,12 @@ def main() -> int:
         browser = playwright.chromium.launch(
             executable_path=chromium, args=["--no-sandbox", "--disable-gpu"]
         )
+        fresh = left(address)
         results["start"] = measure_start(browser, address, max(repeats // 3, 5))
         results["slider"] = {
             f"{size}x{size}": measure_slider(browser, address, size, repeats) for size in SIZES
         }
-        results["sessions"] = measure_sessions(browser, address, sessions)
+        results["sessions"] = measure_sessions(browser, address, sessions, fresh)
         browser.close()
     print(table(results))
     folder = ROOT / ".benchmarks"

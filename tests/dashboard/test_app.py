@@ -216,12 +216,14 @@ def test_sessions_that_end_leave_nothing(served: Any, context: Any) -> None:
     gc.collect()
     before = {id(o) for o in gc.get_objects() if isinstance(o, State)}
     documents = []
-    for _ in range(5):
+    for _ in range(4):
         page = context.new_page()
         page.goto(served.address)
         page.wait_for_function(
             "document.getElementById('main').getAttribute('aria-busy') === 'false'"
         )
+        slider(page, "Coupling").press("ArrowRight")
+        wait_for_query(page, "k=1.05")
         documents += [weakref.ref(session.document) for session in served.sessions()]
         page.close()
     deadline = time.monotonic() + 60

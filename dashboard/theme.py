@@ -1,4 +1,4 @@
-"""Look of the dashboard: colours for light and dark, in page, widgets and plots.
+"""Colours of the dashboard: page, widgets, plots, in a light or a dark theme.
 
 The page and its widgets take theirs from CSS variables in `assets/style.css`; Bokeh draws
 on a canvas that knows no CSS, so `paint_figure` sets the same colours on its models. Both

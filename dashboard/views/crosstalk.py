@@ -11,7 +11,7 @@ from html import escape
 
 import panel as pn
 import param
-from bokeh.plotting import figure
+from bokeh.models import LayoutDOM
 from panel.viewable import Viewable
 
 from analog_model import vocabulary as v
@@ -20,7 +20,7 @@ from dashboard.patterns import code_grid
 from dashboard.state import State
 from dashboard.views import crosstalk_numbers as numbers
 from dashboard.views.crosstalk_actions import Actions, in_one_message
-from dashboard.views.crosstalk_axes import line_range, time_unit
+from dashboard.views.crosstalk_axes import line_range, text_block, time_unit
 from dashboard.views.crosstalk_cell import CellPanel
 from dashboard.views.crosstalk_classes import class_key
 from dashboard.views.crosstalk_comparison import ComparisonPanel
@@ -71,7 +71,7 @@ class CrosstalkView(pn.viewable.Viewer):
         self.actions = Actions(state, self.heatmap)
         self.shown = ShowControls(state, self.actions.zoom)
         self.export = Export(CrosstalkFigures(state), what="crosstalk")
-        self.key = pn.pane.HTML("", stylesheets=[_KEY_STYLE], sizing_mode="stretch_both", margin=0)
+        self.key = text_block(_KEY_STYLE, sizing_mode="stretch_both")
         self._waiting: set[str] = set()
         self._listen()
         self._paint()
@@ -189,8 +189,8 @@ class CrosstalkView(pn.viewable.Viewer):
             coupled=coupled,
         )
         key = class_key(chip, numbers.quantity_label(state.quantity), self.heatmap.note())
-        if self.key.object != key:
-            self.key.object = key
+        if self.key.object.text != key:
+            self.key.object.text = key
 
     def _show_operation(self) -> None:
         state, slots = self.state, self.state.slots
@@ -274,5 +274,5 @@ class CrosstalkView(pn.viewable.Viewer):
                 part.paint(self.state.theme)
 
 
-def _placed(plot: figure, mode: str = "stretch_both") -> pn.pane.Bokeh:
+def _placed(plot: LayoutDOM, mode: str = "stretch_both") -> pn.pane.Bokeh:
     return pn.pane.Bokeh(plot, sizing_mode=mode, margin=0)

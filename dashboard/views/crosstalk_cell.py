@@ -5,14 +5,19 @@ from __future__ import annotations
 from html import escape
 
 import numpy as np
-import panel as pn
 import xarray as xr
 from bokeh.models import BoxAnnotation, ColumnDataSource, HoverTool, Range1d
 
 from analog_model import vocabulary as v
 from analog_model.chip import Chip
 from dashboard import theme
-from dashboard.views.crosstalk_axes import bare_figure, time_unit, unit_formatter, unit_hover
+from dashboard.views.crosstalk_axes import (
+    bare_figure,
+    text_block,
+    time_unit,
+    unit_formatter,
+    unit_hover,
+)
 from dashboard.views.crosstalk_classes import class_colours
 from dashboard.views.crosstalk_numbers import Aggressor, nice_limit
 from dashboard.views.crosstalk_timeline import mark_slot, paint_slot
@@ -66,13 +71,7 @@ class CellPanel:
                 formatters={"@current": unit_hover(1e-9, "nA")},
             )
         )
-        self.facts = pn.pane.HTML(
-            "",
-            sizing_mode="stretch_both",
-            stylesheets=[_STYLE],
-            margin=0,
-            styles={"overflow": "auto"},
-        )
+        self.facts = text_block(_STYLE, sizing_mode="stretch_both", styles={"overflow": "auto"})
 
     def show_course(self, slots: xr.Dataset, current: np.ndarray, weight: float) -> None:
         """Draw the current (time_slot,) [A] of the cell; dashed, its weight [A]."""
@@ -101,7 +100,7 @@ class CellPanel:
         coupled: list[Aggressor],
     ) -> None:
         """Say in words and numbers what the cell is, what acts on it in this slot."""
-        self.facts.object = facts(
+        self.facts.object.text = facts(
             chip, cell, shift=shift, kappa=kappa, is_high=is_high, coupled=coupled
         )
 

@@ -29,6 +29,7 @@ from dashboard.views.crosstalk_axes import (
     line_range,
     line_ticker,
     resize,
+    text_block,
     unit_formatter,
     unit_hover,
 )
@@ -128,8 +129,10 @@ class ComparisonPanel:
         self.difference = MapPanel("Measured − simulated", x_range, y_range, labelled=False)
         self.simulated.add_bar()
         self.difference.add_bar()
-        self.heading = pn.pane.HTML(
-            "", stylesheets=[_STYLE], sizing_mode="stretch_width", margin=0, min_height=44
+        self.heading = text_block(
+            _STYLE,
+            sizing_mode="stretch_width",
+            min_height=44,
         )
         self.maps = pn.Row(
             *(
@@ -140,7 +143,13 @@ class ComparisonPanel:
             height=300,
         )
         self.layout = pn.Column(
-            pn.Row(self.heading, self.kind, sizing_mode="stretch_width", margin=(0, 4)),
+            pn.Row(
+                self.heading,
+                self.kind,
+                sizing_mode="stretch_width",
+                margin=(0, 4),
+                styles={"display": "grid", "grid-template-columns": "minmax(0, 1fr) auto"},
+            ),
             self.maps,
             sizing_mode="stretch_width",
             margin=0,
@@ -168,13 +177,13 @@ class ComparisonPanel:
         finer = limit / own
         scale = "same scale" if finer < 1.01 else f"scale {finer:.3g}× finer"
         self.difference.figure.title.text = f"Measured − simulated ({scale})"
-        self.heading.object = _summary(found)
+        self.heading.object.text = _summary(found)
         self.maps.visible = self.kind.visible = True
 
     def explain(self, reason: str, advice: str, *, choice: bool) -> None:
         """Say why there is nothing to compare; `choice` where the other kind may have it."""
         self.kind.visible = choice
-        self.heading.object = f'<div class="empty"><h3>{reason}</h3><p>{advice}</p></div>'
+        self.heading.object.text = f'<div class="empty"><h3>{reason}</h3><p>{advice}</p></div>'
         self.maps.visible = False
 
     def paint(self, name: str) -> None:

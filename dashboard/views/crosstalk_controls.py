@@ -11,6 +11,7 @@ import param
 from analog_model import vocabulary as v
 from dashboard.latest import latest_only
 from dashboard.state import State
+from dashboard.views.crosstalk_axes import text_block
 from dashboard.views.crosstalk_numbers import QUANTITIES
 
 SOURCE_LABELS = {
@@ -20,6 +21,7 @@ SOURCE_LABELS = {
     "Drawn by hand": "drawn",
 }
 ANY_KIND = "any kind"
+_NOTE = ":host { margin: 26px 4px 0; font-size: 12px; color: var(--muted, #5a6577); }"
 _PLAY_PERIOD_MS = 350
 _PLAY = f"""
 clearInterval(toggle.timer)
@@ -41,7 +43,7 @@ class PatternControls:
         self.source = pn.widgets.Select(name="Pattern", options=SOURCE_LABELS, width=150)
         self.number = pn.widgets.IntInput(name="Seed", start=0, width=84)
         self.kind = pn.widgets.Select(name="Kind", options={ANY_KIND: ANY_KIND}, width=120)
-        self.note = pn.pane.HTML("", css_classes=["note"], width=210, margin=(26, 4, 0, 4))
+        self.note = text_block(_NOTE, width=210)
         self.layout = pn.Row(
             self.source, self.number, self.kind, self.note, sizing_mode="stretch_width", height=54
         )
@@ -80,11 +82,11 @@ class PatternControls:
             )
         finally:
             self._showing = False
-        self.note.object = {
+        self.note.object.text = {
             "drawn": "Click word lines, drag pulses.",
             "all_on": "Every word line, full width.",
         }.get(state.pattern_source, "")
-        self.note.visible = bool(self.note.object)
+        self.note.visible = bool(self.note.object.text)
 
     def _kinds(self) -> dict[str, str]:
         measurement = self.state.measurement
@@ -132,7 +134,6 @@ class SlotControls:
         )
         self.play = pn.widgets.Toggle(name="▶ Play", width=76, align="end")
         self.play.jscallback(args={"slider": self.slider, "toggle": self.play}, value=_PLAY)
-        self.text = pn.pane.HTML("", css_classes=["note"], margin=(2, 8))
         self.layout = pn.Row(self.slider, self.play, sizing_mode="stretch_width", height=48)
         self._choose = latest_only(lambda slot: state.param.update(time_slot=slot))
         self.slider.param.watch(self._on_slot, "value")

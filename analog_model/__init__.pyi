@@ -1,3 +1,5 @@
+from .calibration.archive import open_calibration as open_calibration
+from .calibration.archive import save_calibration as save_calibration
 from .calibration.calibrate import calibrate as calibrate
 from .chip import EKV as EKV
 from .chip import BitLine as BitLine
@@ -11,6 +13,8 @@ from .chip import Readout as Readout
 from .chip import WeakInversion as WeakInversion
 from .crosstalk import crosstalk_map as crosstalk_map
 from .dataset.examples import example_chip as example_chip
+from .dataset.extraction_file import open_extraction as open_extraction
+from .dataset.extraction_file import save_extraction as save_extraction
 from .dataset.ingest import import_measurement as import_measurement
 from .dataset.io import open_measurement as open_measurement
 from .dataset.io import save_measurement as save_measurement

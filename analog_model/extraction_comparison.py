@@ -20,6 +20,8 @@ from analog_model.metrics import decibel, signal_to_error_ratio
 WANTED_GAIN = 2.0
 COUNTS = (1, 2, 4, 8, 16, 32, 64, 128, 256)
 ALL_KINDS = "all"
+# Dimension of the methods; xarray keeps the word "method" for its own selection.
+EXTRACTION = "extraction"
 
 
 def _require_test_patterns(measurement: xr.Dataset, weight_set: int) -> xr.Dataset:
@@ -44,11 +46,11 @@ def compare_extractions(
 ) -> xr.Dataset:
     """Every extraction method judged on test patterns under two models.
 
-    Dimensions method, model, kind ("all" first), split (test only). model "ideal" is the
-    plain product, "full" the calibrated chip, each with the method's weights. Variables:
-    signal_to_error_ratio, decibel, chi_square, n_patterns of each kind judged,
-    n_measurements (method) that went in. A method whose patterns are missing is left out;
-    the attribute left_out says why. `calibration` (of this weight set) saves its time.
+    Dimensions extraction (the method), model, kind ("all" first), split (test only). model
+    "ideal" is the plain product, "full" the calibrated chip, each with the method's weights.
+    Variables: signal_to_error_ratio, decibel, chi_square, n_patterns of each kind judged,
+    n_measurements (extraction) that went in. A method whose patterns are missing is left
+    out; the attribute left_out says why. A `calibration` of this weight set saves its time.
 
     Raises DataError without test patterns.
     """
@@ -75,15 +77,15 @@ def compare_extractions(
             for method, table in tables.items()
         }
         report = model_report(chips, measurement, weight_set, found.noise)
-        judged[name] = report.rename(model="method").sel({v.SPLIT: [v.TEST]})
+        judged[name] = report.rename(model=EXTRACTION).sel({v.SPLIT: [v.TEST]})
     n_patterns = judged["ideal"]["n_patterns"]
     ratios = [table.drop_vars(["n_patterns", "ceiling"]) for table in judged.values()]
     result = xr.concat(ratios, dim=xr.Variable("model", list(judged)))
     result["n_patterns"] = n_patterns
     present = (n_patterns > 0).any(v.SPLIT)
-    result = result.sel({v.KIND: present}).transpose("method", "model", ...)
+    result = result.sel({v.KIND: present}).transpose(EXTRACTION, "model", ...)
     counts = [table.attrs["n_measurements"] for table in tables.values()]
-    result["n_measurements"] = ("method", counts)
+    result["n_measurements"] = (EXTRACTION, counts)
     return result.assign_attrs(left_out="; ".join(left_out))
 
 

@@ -61,9 +61,7 @@ def decode_calibration(
     content: bytes, *, source: str = "calibration", max_bytes: int = MAX_BYTES
 ) -> Calibration:
     """The calibration held by the bytes of a NetCDF4 file; DataError for anything else."""
-    attrs, groups = decode_groups(
-        content, v.CALIBRATION_SCHEMA, source=source, max_bytes=max_bytes
-    )
+    attrs, groups = decode_groups(content, v.CALIBRATION_SCHEMA, source=source, max_bytes=max_bytes)
     tables = {name: group(groups, name, needed, source) for name, needed in TABLES.items()}
     measurement = validate(
         group(groups, "measurement", (), source), source=f"group measurement in {source}"
@@ -96,9 +94,7 @@ def decode_calibration(
         ) from None
 
 
-def save_calibration(
-    calibration: Calibration, path: PathLike, *, overwrite: bool = False
-) -> None:
+def save_calibration(calibration: Calibration, path: PathLike, *, overwrite: bool = False) -> None:
     """Write a calibration as NetCDF4, all or nothing.
 
     Raises `DataError` if the file exists and `overwrite` is not set; `OSError` if the disk

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -30,15 +31,18 @@ _ARRAYS = tuple(field.name for field in fields(Fit) if field.name != "parameters
 
 
 class Checkpoint:
-    """Finished fits in one file, written anew (all or nothing) after each.
+    """Finished fits in one file, written all or nothing.
 
     A file that is there is taken up; one that cannot be read raises `DataError`. Its fits
     are recalled by the hash of their inputs only, so those of another measurement do no
-    harm. `remove` deletes the file once the result is safe.
+    harm. The file is written after a fit once `interval` [s] has passed since it last was,
+    or by `save`; `remove` deletes it when the result is safe.
     """
 
-    def __init__(self, path: PathLike) -> None:
+    def __init__(self, path: PathLike, *, interval: float = 10.0) -> None:
         self.path = Path(path)
+        self.interval = interval
+        self._written = time.monotonic()
         self._fits: dict[str, xr.Dataset] = {}
         if self.path.exists():
             content = read_bytes(self.path, max_bytes=MAX_BYTES)
@@ -55,9 +59,16 @@ class Checkpoint:
             return {str(name): x.values for name, x in self._fits[key].data_vars.items()}
         made = make()
         self._fits[key] = _dataset(made)
-        content = encode_groups(self._fits, {"schema": CHECKPOINT_SCHEMA})
-        write_bytes(self.path, content, overwrite=True)
+        if time.monotonic() - self._written >= self.interval:
+            self.save()
         return made
+
+    def save(self) -> None:
+        """Write what is finished."""
+        if self._fits:
+            content = encode_groups(self._fits, {"schema": CHECKPOINT_SCHEMA})
+            write_bytes(self.path, content, overwrite=True)
+        self._written = time.monotonic()
 
     def remove(self) -> None:
         """Delete the file."""
@@ -99,8 +110,15 @@ def key_of(
 ) -> str:
     """Hash of everything that a fit depends on, this package's version included."""
     scale = parameters.reference
-    facts = [__version__, step, parameters.rung.model_dump(mode="json"), list(parameters.names)]
-    facts += [scale.current, scale.width, scale.charge, reads.source, observations.noise_known]
+    facts = {
+        "version": __version__,
+        "step": step,
+        "rung": parameters.rung.model_dump(mode="json"),
+        "parameters": parameters.names,
+        "reference": [scale.current, scale.width, scale.charge],
+        "reads": reads.source,
+        "noise_known": observations.noise_known,
+    }
     digest = hashlib.sha256(json.dumps(facts).encode())
     for values in (
         parameters.pitches,

@@ -36,7 +36,8 @@ def check_schema_name(attrs: Mapping[Hashable, Any], schema: str, source: str) -
             f"attribute schema in {source}",
             expected=repr(schema),
             got="no such attribute" if got is None else repr(got),
-            advice="Open a layout map with open_layout, a measurement with open_measurement; "
+            advice="Open a layout map with open_layout, a measurement with open_measurement, a "
+            "calibration with open_calibration; "
             "import a CSV file with import_measurement.",
         )
 

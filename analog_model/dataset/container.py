@@ -34,8 +34,11 @@ def is_classic_netcdf(content: bytes) -> bool:
     return content.startswith(CLASSIC_MAGIC) and content[3:4] in (b"\x01", b"\x02", b"\x05")
 
 
-def check_container(content: bytes, source: str, max_bytes: int) -> None:
-    """Raise `DataError` unless the container is flat, self-contained, small, HDF5."""
+def check_container(content: bytes, source: str, max_bytes: int, *, groups: bool = False) -> None:
+    """Raise `DataError` unless the container is flat, self-contained, small, HDF5.
+
+    With `groups`, the top level may hold flat groups too.
+    """
     if not is_hdf5(content):
         classic = is_classic_netcdf(content)
         raise DataError(
@@ -48,16 +51,42 @@ def check_container(content: bytes, source: str, max_bytes: int) -> None:
         )
     at_once = max(1, max_bytes // len(content))
     with h5py.File(io.BytesIO(content), "r") as file:
-        declared = _attribute_bytes(file, source)
-        for name in file:
-            where = f"{name} in {source}"
-            _check_link(file, name, source)
-            variable = file[name]
-            declared += _declared_bytes(variable, where) + _attribute_bytes(variable, where)
-            _check_total(declared, max_bytes, variable, where)
-            if h5py.check_string_dtype(variable.dtype):
-                declared += _text_bytes(variable, where, at_once)
-                _check_total(declared, max_bytes, variable, where)
+        levels = {source: file}
+        if groups:
+            levels |= {f"{name} in {source}": file[name] for name in group_names(file)}
+        declared = 0
+        for where, level in levels.items():
+            skipped = group_names(file) if groups and level is file else ()
+            declared += _attribute_bytes(level, where)
+            for name in (name for name in level if name not in skipped):
+                declared = _checked_variable(
+                    level, name, where, declared=declared, max_bytes=max_bytes, at_once=at_once
+                )
+
+
+def group_names(file: h5py.File) -> tuple[str, ...]:
+    """Groups at the top level of a file, links aside."""
+    return tuple(
+        name
+        for name in file
+        if isinstance(file.get(name, getlink=True), h5py.HardLink)
+        and file.get(name, getclass=True) is h5py.Group
+    )
+
+
+def _checked_variable(
+    level: Any, name: str, where: str, *, declared: int, max_bytes: int, at_once: int
+) -> int:
+    """Memory `declared` so far and by one more variable of a file or group."""
+    _check_link(level, name, where)
+    where = f"{name} in {where}"
+    variable = level[name]
+    declared += _declared_bytes(variable, where) + _attribute_bytes(variable, where)
+    _check_total(declared, max_bytes, variable, where)
+    if h5py.check_string_dtype(variable.dtype):
+        declared += _text_bytes(variable, where, at_once)
+        _check_total(declared, max_bytes, variable, where)
+    return declared
 
 
 def _check_total(declared: int, max_bytes: int, variable: h5py.Dataset, where: str) -> None:
@@ -70,7 +99,7 @@ def _check_total(declared: int, max_bytes: int, variable: h5py.Dataset, where: s
         )
 
 
-def _check_link(file: h5py.File, name: str, source: str) -> None:
+def _check_link(file: Any, name: str, source: str) -> None:
     link = file.get(name, getlink=True)
     if not isinstance(link, h5py.HardLink):
         got = "a link to another file" if isinstance(link, h5py.ExternalLink) else "a soft link"

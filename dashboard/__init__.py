@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dashboard.app import create_app, serve
     from dashboard.state import State
+    from dashboard.views.calibration import CalibrationView
     from dashboard.views.crosstalk import CrosstalkView
     from dashboard.views.error import ErrorView
 
-__all__ = ["CrosstalkView", "ErrorView", "State", "create_app", "serve"]
+__all__ = ["CalibrationView", "CrosstalkView", "ErrorView", "State", "create_app", "serve"]
 
 _HOME = {
+    "CalibrationView": "dashboard.views.calibration",
     "CrosstalkView": "dashboard.views.crosstalk",
     "ErrorView": "dashboard.views.error",
     "State": "dashboard.state",

@@ -21,6 +21,7 @@ QUERY_NAMES = {
     "page": "page",
     "source": "src",
     "upload_id": "upload",
+    "chip_id": "chip",
     "weight_set": "ws",
     "n_word_lines": "n",
     "n_bit_lines": "m",
@@ -52,6 +53,9 @@ QUERY_NAMES = {
     "comparison_kind": "cmp",
     "split": "split",
     "compared": "vs",
+    "pattern_kind": "kind",
+    "model": "model",
+    "aspect": "view",
     "theme": "theme",
 }
 STATE_NAMES = {short: name for name, short in QUERY_NAMES.items()}

@@ -26,7 +26,11 @@ from dashboard.state import State
 from dashboard.store import MAX_CSV_BYTES, megabytes, upload_store
 from dashboard.theme import ASSETS, Instrument
 
-PAGES = {"crosstalk": "Crosstalk", "error": "Error against ideal"}
+PAGES = {
+    "crosstalk": "Crosstalk",
+    "error": "Error against ideal",
+    "calibration": "Calibration",
+}
 TITLE = "analog-model"
 _KEPT_NOTICES = 4
 # Long enough for page and scripts to be sent first, much shorter than Bokeh's start.
@@ -45,9 +49,13 @@ def view_of(page: str, state: State) -> Viewable:
         from dashboard.views.crosstalk import CrosstalkView
 
         return CrosstalkView(state)
-    from dashboard.views.error import ErrorView
+    if page == "error":
+        from dashboard.views.error import ErrorView
 
-    return ErrorView(state)
+        return ErrorView(state)
+    from dashboard.views.calibration import CalibrationView
+
+    return CalibrationView(state)
 
 
 class Template(pn.Template):

@@ -13,7 +13,7 @@ from analog_model import vocabulary as v
 from analog_model.chip.layout import LAYOUT_RULES
 from dashboard.latest import LatestOnly
 from dashboard.parameters import PARAMETERS, ParameterSpec
-from dashboard.sources import BUNDLED, GIVEN, SYNTHETIC, UPLOAD
+from dashboard.sources import BUNDLED, CALIBRATED, GIVEN, SYNTHETIC, UPLOAD
 from dashboard.state import CHIP_INPUTS, MAX_LINES, State
 
 SOURCE_LABELS = {BUNDLED: "Bundled", UPLOAD: "Upload", SYNTHETIC: "Synthetic"}
@@ -62,12 +62,10 @@ class SourceControls(param.Parameterized):
     def __init__(self, state: State) -> None:
         super().__init__()
         self.state = state
-        labels = dict(SOURCE_LABELS)
-        if state.source == GIVEN:
-            labels = {GIVEN: "Given", **labels}
+        self._given = state.source == GIVEN
         self.source = pn.widgets.RadioButtonGroup(
             label="Chip",
-            options={label: name for name, label in labels.items()},
+            options=self._sources(),
             value=state.source,
             **WIDTH,
         )
@@ -92,9 +90,24 @@ class SourceControls(param.Parameterized):
             getattr(self, name).param.watch(self._setter(name), "value")
         state.param.watch(
             self._show,
-            ["source", "n_word_lines", "n_bit_lines", "layout_rule", "seed", "weight_set"],
+            [
+                "source",
+                "chip_id",
+                "n_word_lines",
+                "n_bit_lines",
+                "layout_rule",
+                "seed",
+                "weight_set",
+            ],
         )
         state.param.watch(self._show, "measurement")
+
+    def _sources(self) -> dict[str, str]:
+        """What can be chosen: a calibrated chip only once there is one."""
+        labels = {GIVEN: "Given", **SOURCE_LABELS} if self._given else dict(SOURCE_LABELS)
+        if self.state.chip_id:
+            labels |= {CALIBRATED: "Calibrated"}
+        return {label: name for name, label in labels.items()}
 
     def _lines(self, label: str, name: str) -> pn.widgets.IntInput:
         return pn.widgets.IntInput(
@@ -115,6 +128,7 @@ class SourceControls(param.Parameterized):
 
     def _show(self, *_events: param.parameterized.Event) -> None:
         state = self.state
+        _set(self.source, options=self._sources())
         self.source.value = state.source
         self.upload_open = state.source == UPLOAD
         self.synthetic.visible = state.source == SYNTHETIC

@@ -1,4 +1,4 @@
-"""Where the chip in view comes from: bundled file, upload, layout rule.
+"""Where the chip in view comes from: bundled file, upload, layout rule, calibration.
 
 Loaded chips are shared by all sessions and must not be changed in place.
 """
@@ -15,13 +15,14 @@ import analog_model as am
 from analog_model import vocabulary as v
 from analog_model.chip import Chip
 from analog_model.errors import DataError
-from dashboard.store import upload_store
+from dashboard.store import ChipRecord, upload_store
 
 BUNDLED = "bundled"
 UPLOAD = "upload"
 SYNTHETIC = "synthetic"
+CALIBRATED = "calibrated"
 GIVEN = "given"
-SOURCES = (BUNDLED, UPLOAD, SYNTHETIC)
+SOURCES = (BUNDLED, UPLOAD, SYNTHETIC, CALIBRATED)
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ def read_source(
     kind: str,
     *,
     upload_id: str = "",
+    chip_id: str = "",
     weight_set: int = 0,
     n_word_lines: int = 16,
     n_bit_lines: int = 16,
@@ -44,12 +46,14 @@ def read_source(
 ) -> Source:
     """The chip of one of `SOURCES`.
 
-    Raises `DataError` for an unknown upload or a weight set that the file does not hold.
+    Raises `DataError` for an unknown upload, an unknown calibrated chip, a weight set that
+    the file does not hold.
     """
     readers: dict[str, Callable[[], Source]] = {
         BUNDLED: lambda: _bundled(weight_set),
         UPLOAD: lambda: _uploaded(upload_id, weight_set),
         SYNTHETIC: lambda: _synthetic(n_word_lines, n_bit_lines, layout_rule, seed),
+        CALIBRATED: lambda: _calibrated(chip_id, weight_set),
     }
     return readers[kind]()
 
@@ -78,3 +82,30 @@ def _uploaded(upload_id: str, weight_set: int) -> Source:
 @lru_cache(maxsize=8)
 def _synthetic(n_word_lines: int, n_bit_lines: int, layout_rule: str, seed: int) -> Source:
     return Source(am.synthetic_chip(n_word_lines, n_bit_lines, layout_rule=layout_rule, seed=seed))
+
+
+def keep_calibrated(chip: Chip, *, kind: str, upload_id: str, chip_id: str, weight_set: int) -> str:
+    """Id under which `read_source` finds a chip calibrated from the measurement in view.
+
+    `kind`, `upload_id`, `chip_id` say which measurement that is, as for `read_source`.
+    """
+    measured = upload_id if kind == UPLOAD else ""
+    if kind == CALIBRATED:
+        measured = upload_store().open_chip(chip_id).upload_id
+    return upload_store().put_chip(ChipRecord(chip.to_yaml(), measured, weight_set))
+
+
+@lru_cache(maxsize=8)
+def _calibrated(chip_id: str, weight_set: int) -> Source:
+    """A calibrated chip beside its measurement, which has to be there still.
+
+    Under another weight set than the one it was calibrated with, the chip takes that
+    set's one-hot reads; everything else carries over.
+    """
+    record = upload_store().open_chip(chip_id)
+    kind = UPLOAD if record.upload_id else BUNDLED
+    measured = read_source(kind, upload_id=record.upload_id, weight_set=weight_set)
+    chip = Chip.from_yaml(record.chip)
+    if weight_set != record.weight_set:
+        chip = chip.with_weights(measured.chip.cell_current)
+    return Source(chip, measured.measurement)

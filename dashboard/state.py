@@ -22,13 +22,23 @@ from dashboard import compute
 from dashboard.notices import Notice
 from dashboard.parameters import PARAMETERS, ParameterSpec, modified_chip, values_of
 from dashboard.patterns import PATTERN_SOURCES, nearest_codes, pulse_width_vector
-from dashboard.sources import BUNDLED, GIVEN, SOURCES, UPLOAD, Source, read_source
+from dashboard.sources import (
+    BUNDLED,
+    CALIBRATED,
+    GIVEN,
+    SOURCES,
+    UPLOAD,
+    Source,
+    keep_calibrated,
+    read_source,
+)
 from dashboard.store import upload_store
 
 MAX_LINES = 1024
 SOURCE_INPUTS = (
     "source",
     "upload_id",
+    "chip_id",
     "weight_set",
     "n_word_lines",
     "n_bit_lines",
@@ -65,6 +75,7 @@ class State(param.Parameterized):
 
     source = param.Selector(default=BUNDLED, objects=[*SOURCES, GIVEN])
     upload_id = param.String(default="", doc="Content hash of the uploaded file.")
+    chip_id = param.String(default="", doc="Content hash of the calibrated chip.")
     weight_set = param.Integer(default=0, bounds=(0, None))
     n_word_lines = param.Integer(default=16, bounds=(1, MAX_LINES))
     n_bit_lines = param.Integer(default=16, bounds=(1, MAX_LINES))
@@ -89,7 +100,7 @@ class State(param.Parameterized):
     solution = param.Selector(default=None, objects=[None, "self_consistent", "first_order"])
     effects = param.ListSelector(default=list(v.EFFECTS), objects=list(v.EFFECTS))
 
-    page = param.Selector(default="crosstalk", objects=["crosstalk", "error"])
+    page = param.Selector(default="crosstalk", objects=["crosstalk", "error", "calibration"])
     theme = param.Selector(default="light", objects=["light", "dark"])
     word_line = param.Integer(default=0, bounds=(0, None), doc="Word line of the cell looked at.")
     bit_line = param.Integer(default=0, bounds=(0, None), doc="Bit line of the cell looked at.")
@@ -105,6 +116,14 @@ class State(param.Parameterized):
         default="measured_ideal",
         objects=["measured_ideal", "measured_simulated", "simulated_ideal"],
         doc="Charges that the error page holds against each other.",
+    )
+
+    pattern_kind = param.Selector(
+        default="all", objects=["all", *v.KINDS], doc="Patterns that the calibration page judges."
+    )
+    model = param.String(default="full", doc="Model of the ladder that the page shows.")
+    aspect = param.Selector(
+        default="models", objects=["models", "residuals", "parameters", "extraction"]
     )
 
     measurement = param.ClassSelector(class_=xr.Dataset, doc="Derived: None without a file.")
@@ -190,6 +209,22 @@ class State(param.Parameterized):
         read_source(UPLOAD, upload_id=upload_id)
         self.param.update(source=UPLOAD, upload_id=upload_id, weight_set=0)
         return upload_id
+
+    def use_calibrated(self, chip: Chip) -> None:
+        """Show a chip calibrated from the measurement in view, beside that measurement."""
+        if self.source == GIVEN:
+            self._given = Source(chip, self.measurement)
+            self._good.pop("source", None)
+            self.param.trigger("source")
+            return
+        chip_id = keep_calibrated(
+            chip,
+            kind=self.source,
+            upload_id=self.upload_id,
+            chip_id=self.chip_id,
+            weight_set=self.weight_set,
+        )
+        self.param.update(source=CALIBRATED, chip_id=chip_id)
 
     def tell(self, text: str, kind: Literal["info", "error"] = "info") -> None:
         """Show the user a message."""

@@ -1,4 +1,4 @@
-"""Uploaded measurements, kept by the hash of their content.
+"""Uploaded measurements with the chips calibrated from them, kept by content hash.
 
 A file is stored only after it was read as a measurement, always as NetCDF, in a folder of
 the server process that goes away with it. Names on disk come from the hash alone, never
@@ -8,9 +8,11 @@ from the user. Number and size are capped; the oldest upload leaves first.
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import tempfile
 import threading
+from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -32,8 +34,17 @@ ID_LENGTH = 16
 _ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
 
 
+@dataclass(frozen=True)
+class ChipRecord:
+    """A calibrated chip as YAML, the upload it was calibrated from ("" for the bundled one)."""
+
+    chip: str
+    upload_id: str
+    weight_set: int
+
+
 class UploadStore:
-    """Measurements by content hash in one folder."""
+    """Measurements, calibrated chips by content hash in one folder."""
 
     def __init__(
         self,
@@ -95,11 +106,36 @@ class UploadStore:
             )
         return am.open_measurement(self._path(upload_id))
 
+    def put_chip(self, record: ChipRecord) -> str:
+        """Keep a calibrated chip and return its id."""
+        content = json.dumps(asdict(record), sort_keys=True).encode("utf-8")
+        chip_id = hashlib.sha256(content).hexdigest()[:ID_LENGTH]
+        path = self._chip_path(chip_id)
+        if not path.exists():
+            with self._lock:
+                path.write_bytes(content)
+                self._evict(spare=path)
+        return chip_id
+
+    def open_chip(self, chip_id: str) -> ChipRecord:
+        """The record of a calibrated chip; `DataError` where the server has none of that id."""
+        if not _ID.fullmatch(chip_id) or not self._chip_path(chip_id).exists():
+            raise DataError(
+                "calibrated chip in the link",
+                expected="a chip that this server still has",
+                got=f"{chip_id[:40]!r}",
+                advice="Calibrate again: servers keep calibrated chips only while they run.",
+            )
+        return ChipRecord(**json.loads(self._chip_path(chip_id).read_bytes()))
+
+    def _chip_path(self, chip_id: str) -> Path:
+        return self.folder / f"{chip_id}.json"
+
     def _path(self, upload_id: str) -> Path:
         return self.folder / f"{upload_id}.nc"
 
     def _evict(self, spare: Path) -> None:
-        files = sorted(self.folder.glob("*.nc"), key=lambda path: path.stat().st_mtime)
+        files = sorted(self.folder.iterdir(), key=lambda path: path.stat().st_mtime)
         sizes = {path: path.stat().st_size for path in files}
         for path in files:
             fits = sum(sizes.values()) <= self.max_stored_bytes

@@ -89,7 +89,7 @@ class RowBars:
         self.rows.factors = rows[::-1]
         self.source.data = {"row": rows, "db": finite, "text": text, "colour": colours}
         # Room to the right for the labels.
-        self.range.update(start=min(0.0, *finite), end=1.6 * max(10.0, *finite))
+        self.range.update(start=min([0.0, *finite]), end=1.6 * max([10.0, *finite]))
 
     def paint(self, name: str) -> None:
         """Colours of a theme."""

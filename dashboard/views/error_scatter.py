@@ -6,9 +6,10 @@ Both figures draw one source, patched in place. Tapping a point selects it in bo
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
+import xarray as xr
 from bokeh.models import (
     ColumnDataSource,
     GlyphRenderer,
@@ -26,7 +27,7 @@ from analog_model.error_budget import UNNAMED
 from analog_model.figures.colours import KIND_COLOURS
 from analog_model.figures.units import Unit, unit_for
 from dashboard import theme
-from dashboard.views.error_numbers import IDEAL, MEASURED, SIMULATED, ErrorNumbers
+from dashboard.views.error_numbers import IDEAL, MEASURED, SIMULATED
 
 # 6000 points are 130 kB an update; of more, a seeded part is drawn.
 MOST_POINTS = 6000
@@ -43,6 +44,22 @@ _EMPTY = {
         ("kind", np.uint8),
     )
 }
+
+
+class ComparedCharges(Protocol):
+    """Charges (pattern, bit_line) [C] of which `judged` names one, held against `true`."""
+
+    @property
+    def charges(self) -> xr.Dataset:
+        """Both charges, with kind of pattern as a coordinate where it is known."""
+
+    @property
+    def true(self) -> str:
+        """Name of the charge taken as true."""
+
+    @property
+    def judged(self) -> str:
+        """Name of the charge judged by it."""
 
 
 class ChargeScatter:
@@ -106,7 +123,7 @@ class ChargeScatter:
         plot.toolbar.logo = None
         return plot
 
-    def show(self, numbers: ErrorNumbers) -> None:
+    def show(self, numbers: ComparedCharges) -> None:
         """Draw the charges compared; what is selected stays only by `select`."""
         true, judged = (
             numbers.charges[name].transpose(v.PATTERN, v.BIT_LINE).values
@@ -144,7 +161,7 @@ class ChargeScatter:
         most = 1.08 * float(np.abs(data["error"]).max()) or 1.0
         _reset(self.error_range, -most, most)
 
-    def _label(self, numbers: ErrorNumbers, unit: Unit, error_unit: Unit) -> None:
+    def _label(self, numbers: ComparedCharges, unit: Unit, error_unit: Unit) -> None:
         true, judged = ADJECTIVES[numbers.true], ADJECTIVES[numbers.judged]
         self.charges.yaxis.axis_label = f"{judged} charge [{unit.symbol}]"
         self.errors.xaxis.axis_label = f"{true} charge [{unit.symbol}]"
@@ -198,7 +215,7 @@ def drawn_points(shape: tuple[int, ...]) -> np.ndarray:
     return np.random.default_rng(0).permutation(points)[:MOST_POINTS]
 
 
-def kind_numbers(numbers: ErrorNumbers) -> np.ndarray:
+def kind_numbers(numbers: ComparedCharges) -> np.ndarray:
     """Position in `KINDS` of every pattern's kind."""
     n_patterns = numbers.charges.sizes[v.PATTERN]
     if v.KIND not in numbers.charges.coords:

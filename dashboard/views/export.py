@@ -20,6 +20,7 @@ from typing import Any, Protocol
 import panel as pn
 import xarray as xr
 
+from analog_model.chip import Chip
 from dashboard.views.waiting import Latest
 
 FORMATS = {"PDF": "pdf", "SVG": "svg", "PNG": "png"}
@@ -30,6 +31,7 @@ _MIME = {
     "png": "image/png",
     "nc": "application/x-netcdf",
     "csv": "text/csv",
+    "yaml": "application/yaml",
 }
 _PRIMARY = """
 .bk-btn.bk-btn-default { color: var(--on-accent, #ffffff); background: var(--accent, #0b62a8); }
@@ -114,6 +116,11 @@ def csv_file(table: xr.Dataset, *, chip: str, what: str) -> ExportFile:
     return ExportFile(_file_name(chip, what, suffix="csv"), text.encode("utf-8"))
 
 
+def chip_file(chip: Chip) -> ExportFile:
+    """A chip as YAML, as `analog-model simulate` takes it."""
+    return ExportFile(_file_name(chip.name, "chip", suffix="yaml"), chip.to_yaml().encode("utf-8"))
+
+
 def _file_name(*parts: str, suffix: str) -> str:
     """Parts as lower-case words, safe in any file system."""
     words = [re.sub(r"[^a-z0-9]+", "-", part.lower()).strip("-") for part in parts]
@@ -126,7 +133,7 @@ class Export:
     def __init__(self, page: Exportable, *, what: str) -> None:
         self._page = page
         self._what = what
-        self._latest: Latest[ExportFile] = Latest(done=self._send, failed=self._fail)
+        self._latest: Latest[ExportFile] = Latest(done=self.send, failed=self._fail)
         self.button = pn.widgets.Toggle(name="Export…", button_type="default", width=84, margin=0)
         self.figure = pn.widgets.Select(name="Figure", margin=(2, 0))
         self.format = _choice("Format", FORMATS)
@@ -224,7 +231,8 @@ class Export:
         self._say("Preparing the file…")
         self._latest.ask(work, at_once=False)
 
-    def _send(self, file: ExportFile) -> None:
+    def send(self, file: ExportFile) -> None:
+        """Have the browser save a file that is ready."""
         self.file.value = file.message()
         # The session need not keep what the browser has.
         self.file.value = ""

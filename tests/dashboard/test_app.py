@@ -244,7 +244,7 @@ def test_keyboard_reaches_every_control(visit: Visit) -> None:
     """Tab goes through header and sidebar in order, with a visible focus."""
     page = visit()
     seen = []
-    for _ in range(14):
+    for _ in range(15):
         page.keyboard.press("Tab")
         seen.append(
             page.evaluate(

@@ -1,0 +1,160 @@
+"""Run of a calibration: its button, its progress, its end.
+
+The session looks at its job some twelve times a second while there is one, and drops it
+when the page is closed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+import panel as pn
+import xarray as xr
+
+from analog_model.errors import AnalogModelError
+from dashboard.calibration_run import Stage, calibrate_measurement
+from dashboard.jobs import Job, job_queue
+
+LOOK_MS = 80
+_ACCENT = """
+:host(.solid) .bk-btn.bk-btn-default {
+  color: var(--on-accent, #ffffff); background-color: var(--accent, #0b62a8);
+}
+:host(.solid) .bk-btn.bk-btn-default:hover {
+  background-color: var(--accent, #0b62a8); opacity: 0.9;
+}
+"""
+_STYLE = """
+:host { font-size: 13px; color: var(--text, inherit); font-variant-numeric: tabular-nums; }
+.run { min-height: 28px; align-content: center; display: grid; gap: 3px; min-width: 0; }
+.run span { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.muted { color: var(--muted, #5a6577); }
+.error { color: var(--error, #b3261e); }
+progress { width: 100%; height: 6px; accent-color: var(--accent, #0b62a8); }
+"""
+
+
+class Run:
+    """Controls of one calibration at a time.
+
+    `heard` is told whatever the job sends but stages, `ended` the status at its end.
+    """
+
+    def __init__(self, *, heard: Callable[[Any], None], ended: Callable[[str], None]) -> None:
+        self._heard = heard
+        self._ended = ended
+        self._job: Job | None = None
+        self._looks: Any = None
+        self._watched: set[int] = set()
+        self._stage = Stage("starting", 0.0)
+        self._begun = 0.0
+        self._shown = ""
+        self.start_button = pn.widgets.Button(
+            label="Calibrate", width=104, margin=0, stylesheets=[_ACCENT]
+        )
+        self.cancel_button = pn.widgets.Button(label="Cancel", width=104, margin=0, visible=False)
+        self.status = pn.pane.HTML(
+            "", height=30, sizing_mode="stretch_width", margin=(0, 12), stylesheets=[_STYLE]
+        )
+        self.cancel_button.on_click(lambda _event: self.cancel())
+
+    @property
+    def busy(self) -> bool:
+        """Whether a calibration waits or runs."""
+        return self._job is not None
+
+    def start(self, measurement: xr.Dataset, weight_set: int) -> bool:
+        """Ask for a calibration; False where the server takes no more."""
+        if self._job is not None:
+            return False
+        try:
+            self._job = job_queue().submit(
+                calibrate_measurement, measurement=measurement, weight_set=weight_set
+            )
+        except AnalogModelError as error:
+            self.say(str(error), "error")
+            return False
+        self._stage, self._begun = Stage("starting", 0.0), time.monotonic()
+        self._let_go_with_session()
+        self.start_button.visible, self.cancel_button.visible = False, True
+        self.cancel_button.disabled = False
+        self._looks = pn.state.add_periodic_callback(self.look, period=LOOK_MS)
+        self.look()
+        return True
+
+    def cancel(self) -> None:
+        """End the calibration, if there is one."""
+        if self._job is not None:
+            self._job.cancel()
+            self.cancel_button.disabled = True
+
+    def look(self) -> None:
+        """Take what the job has sent since the last look."""
+        job = self._job
+        if job is None:
+            return
+        # Read before the messages: what the job sent last must not be missed.
+        over = job.ended.is_set()
+        for message in job.messages():
+            if isinstance(message, Stage):
+                self._stage = message
+            elif not job.is_cancelled:
+                self._heard(message)
+        if over:
+            self._end(job)
+        else:
+            self._show_progress(job)
+
+    def say(self, text: str, kind: str = "muted") -> None:
+        """A line beside the button."""
+        self._put(f'<div class="run {kind}" role="status"><span>{escape(text)}</span></div>')
+
+    def _end(self, job: Job) -> None:
+        self._job = None
+        if self._looks is not None:
+            self._looks.stop()
+            self._looks = None
+        self.start_button.visible, self.cancel_button.visible = True, False
+        seconds = time.monotonic() - self._begun
+        if job.status == "done":
+            self.say(f"Done in {seconds:.0f} s.")
+        elif job.status == "cancelled":
+            self.say("Cancelled.")
+        else:
+            self.say(job.error, "error")
+        self._ended(job.status)
+
+    def _show_progress(self, job: Job) -> None:
+        seconds = int(time.monotonic() - self._begun)
+        if job.status == "queued" and (ahead := job_queue().ahead_of(job)):
+            runs = "one calibration" if ahead == 1 else f"{ahead} calibrations"
+            text, bar = f"Waiting for {runs} of other pages", "<progress></progress>"
+        else:
+            percent = int(100 * self._stage.fraction)
+            text = self._stage.text[:1].upper() + self._stage.text[1:]
+            bar = f'<progress max="100" value="{percent}" aria-label="Calibration"></progress>'
+            text = f"{text} · {percent} %"
+        self._put(
+            f'<div class="run"><span role="status">{escape(text)}'
+            f'<span class="muted"> · {seconds} s</span></span>{bar}</div>'
+        )
+
+    def _put(self, html: str) -> None:
+        if html != self._shown:
+            self._shown = html
+            self.status.object = html
+
+    def _let_go_with_session(self) -> None:
+        document = pn.state.curdoc
+        if document is None or document.session_context is None or id(document) in self._watched:
+            return
+        self._watched.add(id(document))
+        document.on_session_destroyed(self._left)
+
+    def _left(self, _context: Any) -> None:
+        """The page was closed: nobody is there to see the result."""
+        if self._job is not None:
+            self._job.cancel()

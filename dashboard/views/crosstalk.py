@@ -19,8 +19,9 @@ from analog_model.errors import DataError
 from dashboard.patterns import code_grid
 from dashboard.state import State
 from dashboard.views import crosstalk_numbers as numbers
-from dashboard.views.crosstalk_actions import Actions, in_one_message
-from dashboard.views.crosstalk_axes import line_range, text_block, time_unit
+from dashboard.views.batch import in_one_message
+from dashboard.views.crosstalk_actions import Actions
+from dashboard.views.crosstalk_axes import line_range, time_unit
 from dashboard.views.crosstalk_cell import CellPanel
 from dashboard.views.crosstalk_classes import class_key
 from dashboard.views.crosstalk_comparison import ComparisonPanel
@@ -30,6 +31,7 @@ from dashboard.views.crosstalk_gestures import Channel, on_drag, on_tap
 from dashboard.views.crosstalk_heatmap import Heatmap
 from dashboard.views.crosstalk_timeline import Timeline, operation_extent
 from dashboard.views.export import Export
+from dashboard.views.words import Words
 
 # Above this many cells the cell's course and the comparison wait until a drag pauses.
 _AT_ONCE = 128 * 128
@@ -59,6 +61,7 @@ class CrosstalkView(pn.viewable.Viewer):
 
     def __init__(self, state: State) -> None:
         super().__init__()
+        self.layout: Viewable | None = None
         self.state = state
         shape = state.chip.cell_current.shape
         word_lines = line_range(shape[0], downward=True)
@@ -69,9 +72,9 @@ class CrosstalkView(pn.viewable.Viewer):
         self.pattern = PatternControls(state)
         self.slot = SlotControls(state)
         self.actions = Actions(state, self.heatmap)
-        self.shown = ShowControls(state, self.actions.zoom)
+        self.shown = ShowControls(state, self._zoom)
         self.export = Export(CrosstalkFigures(state), what="crosstalk")
-        self.key = text_block(_KEY_STYLE, sizing_mode="stretch_both")
+        self.key = Words(_KEY_STYLE, sizing_mode="stretch_both")
         self._waiting: set[str] = set()
         self._listen()
         self._paint()
@@ -89,7 +92,7 @@ class CrosstalkView(pn.viewable.Viewer):
         self.channel = Channel(
             self.heatmap.figure,
             _HEATMAP_LABEL,
-            on_move=actions.move,
+            on_move=self._move,
             on_toggle=actions.toggle_selected,
             on_widen=actions.widen_selected,
             on_view=self._on_view,
@@ -119,9 +122,9 @@ class CrosstalkView(pn.viewable.Viewer):
             _placed(self.timeline.figure),
             array,
             self.slot.layout,
-            self.key,
+            self.key.pane,
             _placed(self.cell.figure),
-            self.cell.facts,
+            self.cell.facts.pane,
             sizing_mode="stretch_width",
             height=sum(_ROWS),
             margin=0,
@@ -156,6 +159,7 @@ class CrosstalkView(pn.viewable.Viewer):
         self._below.objects = [panel.layout]
 
     def __panel__(self) -> Viewable:
+        assert self.layout is not None
         return self.layout
 
     @in_one_message
@@ -189,8 +193,7 @@ class CrosstalkView(pn.viewable.Viewer):
             coupled=coupled,
         )
         key = class_key(chip, numbers.quantity_label(state.quantity), self.heatmap.note())
-        if self.key.object.text != key:
-            self.key.object.text = key
+        self.key.say(key)
 
     def _show_operation(self) -> None:
         state, slots = self.state, self.state.slots
@@ -261,6 +264,14 @@ class CrosstalkView(pn.viewable.Viewer):
             act()
 
         document.add_timeout_callback(later, _PAUSE_MS)
+
+    @in_one_message
+    def _zoom(self, factor: float | None) -> None:
+        self.actions.zoom(factor)
+
+    @in_one_message
+    def _move(self, down: int, right: int) -> None:
+        self.actions.move(down, right)
 
     @in_one_message
     def _on_view(self, x: tuple[float, float], y: tuple[float, float]) -> None:

@@ -2,31 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import wraps
-from typing import Any, TypeVar, cast
-
 import numpy as np
-import panel as pn
 
 from analog_model import vocabulary as v
 from dashboard.patterns import CodeGrid, code_grid
 from dashboard.state import State
 from dashboard.views.crosstalk_heatmap import Heatmap
 from dashboard.views.crosstalk_timeline import slot_at
-
-Method = TypeVar("Method", bound=Callable[..., None])
-
-
-def in_one_message(method: Method) -> Method:
-    """Send what `method` changes together; Panel's callbacks need that to touch Bokeh models."""
-
-    @wraps(method)
-    def held(*arguments: Any) -> None:
-        with pn.io.hold():
-            method(*arguments)
-
-    return cast(Method, held)
 
 
 class Actions:
@@ -44,7 +26,6 @@ class Actions:
         if cell is not None:
             self.state.param.update(word_line=cell[0], bit_line=cell[1])
 
-    @in_one_message
     def move(self, down: int, right: int) -> None:
         """Look at a neighbour of the selected cell, up to the edges of the array."""
         n_word_lines, n_bit_lines = self.state.chip.cell_current.shape
@@ -100,7 +81,6 @@ class Actions:
         if slot is not None:
             self.state.time_slot = slot
 
-    @in_one_message
     def zoom(self, factor: float | None) -> None:
         """Show `factor` times as many lines each way about the selected cell, None for all."""
         if factor is None:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import panel as pn
 from bokeh.models import (
     BasicTicker,
     CustomJSHover,
     CustomJSTickFormatter,
-    Div,
     Range1d,
 )
 from bokeh.plotting import figure
@@ -17,15 +15,6 @@ from bokeh.plotting import figure
 # Borders in pixels, equal in every figure of a row so that their frames line up.
 TOP, BOTTOM = 8, 42
 _TRIM = "return Number((value / factor).toPrecision(4)).toString() + suffix"
-
-
-def text_block(stylesheet: str, **options: Any) -> pn.pane.Bokeh:
-    """A place for HTML; `object.text` is patched as it is.
-
-    Panel's own pane would name its style sheets anew with each change, in a notebook those
-    of a server outside the machine. `options` are those of the pane.
-    """
-    return pn.pane.Bokeh(Div(text=""), stylesheets=[stylesheet], margin=0, **options)
 
 
 def line_range(size: int, *, downward: bool = False) -> Range1d:

@@ -13,7 +13,6 @@ from analog_model.chip import Chip
 from dashboard import theme
 from dashboard.views.crosstalk_axes import (
     bare_figure,
-    text_block,
     time_unit,
     unit_formatter,
     unit_hover,
@@ -21,6 +20,7 @@ from dashboard.views.crosstalk_axes import (
 from dashboard.views.crosstalk_classes import class_colours
 from dashboard.views.crosstalk_numbers import Aggressor, nice_limit
 from dashboard.views.crosstalk_timeline import mark_slot, paint_slot
+from dashboard.views.words import Words
 
 _STYLE = """
 :host { color: var(--text, inherit); font-size: 13px; }
@@ -71,7 +71,7 @@ class CellPanel:
                 formatters={"@current": unit_hover(1e-9, "nA")},
             )
         )
-        self.facts = text_block(_STYLE, sizing_mode="stretch_both", styles={"overflow": "auto"})
+        self.facts = Words(_STYLE, sizing_mode="stretch_both", styles={"overflow": "auto"})
 
     def show_course(self, slots: xr.Dataset, current: np.ndarray, weight: float) -> None:
         """Draw the current (time_slot,) [A] of the cell; dashed, its weight [A]."""
@@ -100,8 +100,8 @@ class CellPanel:
         coupled: list[Aggressor],
     ) -> None:
         """Say in words and numbers what the cell is, what acts on it in this slot."""
-        self.facts.object.text = facts(
-            chip, cell, shift=shift, kappa=kappa, is_high=is_high, coupled=coupled
+        self.facts.say(
+            facts(chip, cell, shift=shift, kappa=kappa, is_high=is_high, coupled=coupled)
         )
 
     def paint(self, name: str) -> None:

@@ -11,8 +11,8 @@ import param
 from analog_model import vocabulary as v
 from dashboard.latest import latest_only
 from dashboard.state import State
-from dashboard.views.crosstalk_axes import text_block
 from dashboard.views.crosstalk_numbers import QUANTITIES
+from dashboard.views.words import Words
 
 SOURCE_LABELS = {
     "Random": "random",
@@ -21,6 +21,10 @@ SOURCE_LABELS = {
     "Drawn by hand": "drawn",
 }
 ANY_KIND = "any kind"
+_HINTS = {
+    "drawn": "Click word lines, drag pulses.",
+    "all_on": "Every word line, full width.",
+}
 _NOTE = ":host { margin: 26px 4px 0; font-size: 12px; color: var(--muted, #5a6577); }"
 _PLAY_PERIOD_MS = 350
 _PLAY = f"""
@@ -43,9 +47,14 @@ class PatternControls:
         self.source = pn.widgets.Select(name="Pattern", options=SOURCE_LABELS, width=150)
         self.number = pn.widgets.IntInput(name="Seed", start=0, width=84)
         self.kind = pn.widgets.Select(name="Kind", options={ANY_KIND: ANY_KIND}, width=120)
-        self.note = text_block(_NOTE, width=210)
+        self.note = Words(_NOTE, width=210)
         self.layout = pn.Row(
-            self.source, self.number, self.kind, self.note, sizing_mode="stretch_width", height=54
+            self.source,
+            self.number,
+            self.kind,
+            self.note.pane,
+            sizing_mode="stretch_width",
+            height=54,
         )
         self.show()
         self.source.param.watch(self._on_source, "value")
@@ -82,11 +91,7 @@ class PatternControls:
             )
         finally:
             self._showing = False
-        self.note.object.text = {
-            "drawn": "Click word lines, drag pulses.",
-            "all_on": "Every word line, full width.",
-        }.get(state.pattern_source, "")
-        self.note.visible = bool(self.note.object.text)
+        self.note.say(_HINTS.get(state.pattern_source, ""))
 
     def _kinds(self) -> dict[str, str]:
         measurement = self.state.measurement

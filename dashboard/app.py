@@ -110,5 +110,8 @@ def make_server(
         *(allow_websocket_origin or ()),
     }
     SecurityHeaders.install(server._tornado)  # noqa: SLF001 - Bokeh has no accessor
+    # Panel starts this endless task with the first event of the first session, whose document
+    # it would then hold for good; started here it knows of none.
+    server.io_loop.add_callback(pn.state._schedule_busy_cleanup)  # noqa: SLF001
     server.start()
     return server

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from bokeh.models import (
@@ -55,7 +56,7 @@ def time_unit(longest: float) -> tuple[float, str]:
     return (1e-9, "ns") if longest < 2e-5 else (1e-6, "µs")
 
 
-def bare_figure(**options: Any) -> figure:
+def bare_figure(options: Mapping[str, Any]) -> figure:
     """A figure without tools that fills the place it is given.
 
     `options` are those of `bokeh.plotting.figure`.

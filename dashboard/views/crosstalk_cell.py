@@ -45,14 +45,16 @@ class CellPanel:
 
     def __init__(self, time: Range1d) -> None:
         self.figure = bare_figure(
-            name="cell",
-            x_range=time,
-            y_range=Range1d(0, 1),
-            y_axis_label="current (nA)",
-            x_axis_label="time (ns)",
-            min_border_right=14,
-            min_border_left=56,
-            min_border_bottom=40,
+            {
+                "name": "cell",
+                "x_range": time,
+                "y_range": Range1d(0, 1),
+                "y_axis_label": "current (nA)",
+                "x_axis_label": "time (ns)",
+                "min_border_right": 14,
+                "min_border_left": 56,
+                "min_border_bottom": 40,
+            }
         )
         self.figure.xaxis.formatter = unit_formatter(1e-9)
         self.figure.yaxis.formatter = unit_formatter(1e-9)

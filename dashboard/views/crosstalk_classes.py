@@ -16,7 +16,7 @@ def class_colours(n_classes: int) -> list[str]:
     """One colour per layout class, told apart with any colour vision up to eight."""
     if n_classes <= len(CATEGORICAL):
         return list(CATEGORICAL[:n_classes])
-    return [colorcet.glasbey_bw_minc_20[k % 256] for k in range(n_classes)]
+    return [colorcet.b_glasbey_bw_minc_20[k % 256] for k in range(n_classes)]
 
 
 def class_key(chip: Chip, shown: str, note: str) -> str:

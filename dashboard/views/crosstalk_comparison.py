@@ -57,12 +57,14 @@ class MapPanel:
 
     def __init__(self, title: str, x_range: Range1d, y_range: Range1d, *, labelled: bool) -> None:
         self.figure: figure = bare_figure(
-            x_range=x_range,
-            y_range=y_range,
-            x_axis_label="bit line",
-            title=title,
-            min_border_left=44 if labelled else 8,
-            min_border_top=28,
+            {
+                "x_range": x_range,
+                "y_range": y_range,
+                "x_axis_label": "bit line",
+                "title": title,
+                "min_border_left": 44 if labelled else 8,
+                "min_border_top": 28,
+            }
         )
         self.figure.xaxis.ticker = line_ticker()
         self.figure.yaxis.ticker = line_ticker()

@@ -9,7 +9,7 @@ import panel as pn
 import param
 
 from analog_model import vocabulary as v
-from dashboard.latest import latest_only
+from dashboard.latest import LatestOnly, latest_only
 from dashboard.state import State
 from dashboard.views.crosstalk_numbers import QUANTITIES
 from dashboard.views.words import Words
@@ -140,7 +140,7 @@ class SlotControls:
         self.play = pn.widgets.Toggle(name="▶ Play", width=76, align="end")
         self.play.jscallback(args={"slider": self.slider, "toggle": self.play}, value=_PLAY)
         self.layout = pn.Row(self.slider, self.play, sizing_mode="stretch_width", height=48)
-        self._choose = latest_only(lambda slot: state.param.update(time_slot=slot))
+        self._choose: LatestOnly[int] = latest_only(lambda slot: state.param.update(time_slot=slot))
         self.slider.param.watch(self._on_slot, "value")
         self.play.param.watch(self._on_play, "value")
 

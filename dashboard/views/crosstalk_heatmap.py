@@ -58,11 +58,13 @@ class Heatmap:
         self._chip: Chip | None = None
         self._drawn_of: tuple[Window, str] | None = None
         self.figure = bare_figure(
-            x_range=line_range(shape[1]),
-            y_range=word_lines,
-            x_axis_label="bit line",
-            name="heatmap",
-            min_border_right=80,
+            {
+                "x_range": line_range(shape[1]),
+                "y_range": word_lines,
+                "x_axis_label": "bit line",
+                "name": "heatmap",
+                "min_border_right": 80,
+            }
         )
         self.figure.xaxis.ticker = line_ticker()
         self.figure.yaxis.visible = False
@@ -71,6 +73,12 @@ class Heatmap:
         self.renderer = self.figure.image(
             image="image", source=self.image, color_mapper=self.mapper, **self.window.place()
         )
+        self._add_marks()
+        self._add_bar()
+        self._add_tools()
+
+    def _add_marks(self) -> None:
+        """Class of each cell, aggressors of the selected one, the selected one itself."""
         self.marks = ColumnDataSource({"x": [], "y": [], "color": []})
         self.figure.rect(
             "x", "y", width=0.17, height=0.17, color="color", line_width=0, source=self.marks
@@ -93,6 +101,8 @@ class Heatmap:
         self._box = self.figure.rect(
             "x", "y", width=1, height=1, fill_color=None, line_width=2.5, source=self.selection
         )
+
+    def _add_bar(self) -> None:
         self._ticks = CustomJSTickFormatter(
             args={"factor": 1.0, "suffix": "", "whole": False}, code=_TICKS
         )
@@ -116,7 +126,6 @@ class Heatmap:
             bar_line_color=None,
         )
         self.figure.add_layout(self.bar, "right")
-        self._add_tools()
 
     def _add_tools(self) -> None:
         self._line = CustomJSHover(code=_LINES)
@@ -155,8 +164,8 @@ class Heatmap:
             return False
         if before is chip or not self.window.is_full:
             return before.layout is chip.layout
-        weights = (self.window.of(known.cell_current) for known in (before, chip))
-        return before.layout is chip.layout and np.array_equal(*weights)
+        sent, wanted = (self.window.of(known.cell_current) for known in (before, chip))
+        return before.layout is chip.layout and bool(np.array_equal(sent, wanted))
 
     def _drawn(self, chip: Chip, cells: CellMap) -> np.ndarray:
         if cells.quantity.name == "layout_class":

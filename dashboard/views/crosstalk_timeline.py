@@ -38,23 +38,27 @@ class Timeline:
     def __init__(self, word_lines: Range1d) -> None:
         self.time = Range1d(0.0, 1.0)
         self.figure = bare_figure(
-            name="timeline",
-            x_range=self.time,
-            y_range=word_lines,
-            y_axis_label="word line",
-            x_axis_label="time (ns)",
-            min_border_right=14,
-            min_border_left=56,
+            {
+                "name": "timeline",
+                "x_range": self.time,
+                "y_range": word_lines,
+                "y_axis_label": "word line",
+                "x_axis_label": "time (ns)",
+                "min_border_right": 14,
+                "min_border_left": 56,
+            }
         )
         self.figure.yaxis.ticker = line_ticker()
         self.strip = bare_figure(
-            name="strip",
-            x_range=Range1d(-0.5, 0.5),
-            y_range=word_lines,
-            sizing_mode="stretch_height",
-            width=54,
-            min_border_left=30,
-            min_border_right=2,
+            {
+                "name": "strip",
+                "x_range": Range1d(-0.5, 0.5),
+                "y_range": word_lines,
+                "sizing_mode": "stretch_height",
+                "width": 54,
+                "min_border_left": 30,
+                "min_border_right": 2,
+            }
         )
         self.strip.xaxis.visible = False
         self.strip.yaxis.ticker = line_ticker()

@@ -241,6 +241,22 @@ def test_aggressors_of_a_sparse_map_are_found() -> None:
     assert [item.word_line for item in numbers.aggressors(chip, 2, 1, high)] == [5]
 
 
+def test_every_layout_class_has_a_colour_of_its_own() -> None:
+    classes = np.arange(24).reshape(12, 2)
+    names = tuple(f"k{number}" for number in range(24))
+    chip = am.synthetic_chip(12, 2, layout_rule="uniform")
+    chip = chip.replace(
+        layout=am.Layout(layout_class=classes, class_names=names),
+        coupling=CouplingByClass(offsets=(1,), kappa=np.full((24, 1), 0.05)),
+    )
+    view = CrosstalkView(State.from_chip(chip, quantity="layout_class"))
+    palette = view.heatmap.mapper.palette
+    assert len(set(palette)) == 24
+    assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in palette)
+    np.testing.assert_array_equal(image(view), classes)
+    assert "and 16 more" in view.key.html
+
+
 def test_timeline_draws_pulses_and_a_bounded_number_of_edges(synthetic: CrosstalkView) -> None:
     state = synthetic.state
     data = synthetic.timeline.pulses.data

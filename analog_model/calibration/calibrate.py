@@ -19,7 +19,7 @@ from analog_model.calibration.problem import Problem, problem_of
 from analog_model.calibration.reads import OneHotReads
 from analog_model.calibration.result import Calibration, ladder_table, parameter_table
 from analog_model.calibration.rungs import IDEAL, IDEAL_REFIT, LADDER
-from analog_model.calibration.selection import simplest_adequate
+from analog_model.calibration.selection import richest_adequate
 from analog_model.chip import Chip, Layout
 from analog_model.first_estimate import layout_of
 
@@ -96,7 +96,7 @@ def _fitted(
     """Fits of all models by name, the spread of single cells, the rung that was chosen."""
     fits = climb(problem, tell, listener)
     order = list(fits.values())
-    chosen = order[simplest_adequate(order)]
+    chosen = order[richest_adequate(order)]
     tell("single cells", 0.65)
     rung = chosen.parameters.rung
     full, spread = problem.fit_cells(
@@ -123,8 +123,8 @@ def calibrate(
 ) -> Calibration:
     """Fit a chip's parameters to the calibration patterns of one weight set.
 
-    A ladder of models is fitted with the cells frozen at their one-hot reads; the simplest
-    that predicts left-out patterns as well as any is chosen, then gains what single cells
+    A ladder of models is fitted with the cells frozen at their one-hot reads; the richest
+    that no simpler one beats at left-out patterns is chosen, then gains what single cells
     add. Its parameters stay in it even where they are consistent with zero: dropping those
     would make the errors of the others too small. `layout` overrides the file's; without
     either one is proposed. `read_noise` overrides the file's statement.

@@ -12,7 +12,8 @@ Laird, Ware, Biometrics 38 (1982) 963.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.optimize import lsq_linear
@@ -24,8 +25,9 @@ from analog_model.calibration.reads import OneHotReads
 # Departures scale with what departs, but no cell is more certain than one part in a
 # hundred of the largest.
 FLOOR = 0.01
-GAUSS_NEWTON_STEPS = 4
-EXPECTATION_STEPS = 12
+GAUSS_NEWTON_STEPS = 5
+EXPECTATION_STEPS = 60
+SETTLED = 0.003
 # A departure as large as what departs is no spread of like cells any more.
 LARGEST_SPREAD = 1.0
 UNSEEN = 1e-6
@@ -47,7 +49,9 @@ class _Local:
     """Linear problem of all bit lines: departures x with prior precision.
 
     `columns` (M, V, L) weighted derivatives, `scale` (M, L) the unit of each departure,
-    `shared` (M, V, size), `target` (M, V) what is left to explain, `value` (M, L) now.
+    `shared` (M, V, size), `target` (M, V) what is left to explain, `value` (M, L) now;
+    `aim` (M, V) is what departures and shared step are to explain together, for a
+    departure is looked for as a whole, not as a step from the present one.
     """
 
     columns: np.ndarray
@@ -57,17 +61,47 @@ class _Local:
     value: np.ndarray
     n_weights: int
 
+    @cached_property
+    def aim(self) -> np.ndarray:
+        return self.target + np.einsum("ivk,ik->iv", self.columns, self.value)
+
+    @cached_property
+    def normal(self) -> np.ndarray:
+        return self.columns.transpose(0, 2, 1) @ self.columns
+
+    @cached_property
+    def cross(self) -> np.ndarray:
+        return self.columns.transpose(0, 2, 1) @ self.shared
+
+    @cached_property
+    def right(self) -> np.ndarray:
+        return np.einsum("ivk,iv->ik", self.columns, self.aim)
+
+    @cached_property
+    def gram(self) -> np.ndarray:
+        return np.einsum("ivg,ivh->gh", self.shared, self.shared, optimize=True)
+
+    @cached_property
+    def slope(self) -> np.ndarray:
+        return np.einsum("ivg,iv->g", self.shared, self.aim)
+
 
 @dataclass(frozen=True)
 class _Solution:
+    """Departures `value` (M, L), the shared `step`, what follows from them.
+
+    `inverse` (M, L, L) of the departures' normal equations, `solved` (M, L, size) how they
+    answer for a shared step, `information` on that once they are given up.
+    """
+
     step: np.ndarray
     value: np.ndarray
     variance: np.ndarray
     spread: Spread
     dispersion: float
     information: np.ndarray
-    projected: np.ndarray
-    leverage: np.ndarray
+    inverse: np.ndarray
+    solved: np.ndarray
 
 
 def _precision(local: _Local, spread: Spread, dispersion: float) -> np.ndarray:
@@ -79,52 +113,58 @@ def _precision(local: _Local, spread: Spread, dispersion: float) -> np.ndarray:
         return dispersion / deviation**2
 
 
-def _solve(local: _Local, spread: Spread, dispersion: float, bounds: np.ndarray) -> _Solution:
-    """Departures and shared step of least penalised squares under a given prior."""
-    precision = _precision(local, spread, dispersion)
-    free = np.isfinite(precision)
-    columns = np.where(free[:, None, :], local.columns, 0.0)
-    normal = np.einsum("ivk,ivl->ikl", columns, columns, optimize=True)
-    place = np.arange(normal.shape[1])
-    normal[:, place, place] += np.where(free, precision, 1.0)
-    inverse = np.linalg.inv(normal)
-    cross = np.einsum("ivk,ivg->ikg", columns, local.shared, optimize=True)
-    # The target is met by the full departure, not by a step from the present one.
-    aim = local.target + np.einsum("ivk,ik->iv", columns, local.value)
-    right = np.einsum("ivk,iv->ik", columns, aim)
-    solved = inverse @ cross
-    projected = local.shared - columns @ solved
-    information = np.einsum("ivg,ivh->gh", local.shared, projected, optimize=True)
-    gradient = np.einsum("ivg,iv->g", projected, aim)
-    step = np.zeros(local.shared.shape[2])
-    if information.any():
-        scale = np.sqrt(np.clip(np.diag(information), 0.0, None))
-        # What the cells can mimic to within rounding has no step of its own.
-        seen = scale > UNSEEN * np.sqrt((local.shared**2).sum(axis=(0, 1)))
+def _bounded_step(
+    information: np.ndarray, gradient: np.ndarray, total: np.ndarray, bounds: np.ndarray
+) -> np.ndarray:
+    """Shared step of least squares within bounds; `total` is the information before losses."""
+    step = np.zeros(gradient.size)
+    scale = np.sqrt(np.clip(np.diag(information), 0.0, None))
+    # What the cells can mimic to within rounding has no step of its own.
+    seen = (scale > UNSEEN * np.sqrt(np.diag(total))) & (scale > 0)
+    if seen.any():
         scale, core = scale[seen], information[np.ix_(seen, seen)]
         value, vector = np.linalg.eigh(core / np.outer(scale, scale))
         root = np.sqrt(np.clip(value, 1e-14, None))
         design = (root[:, None] * vector.T) * scale
         wanted = (vector.T @ (gradient[seen] / scale)) / root
         step[seen] = lsq_linear(design, wanted, bounds=(bounds[0][seen], bounds[1][seen])).x
+    return step
+
+
+def _solve(local: _Local, spread: Spread, dispersion: float, bounds: np.ndarray) -> _Solution:
+    """Departures and shared step of least penalised squares under a given prior."""
+    precision = _precision(local, spread, dispersion)
+    free = np.isfinite(precision)
+    both = free[:, :, None] & free[:, None, :]
+    normal = np.where(both, local.normal, 0.0)
+    place = np.arange(normal.shape[1])
+    penalised = normal.copy()
+    penalised[:, place, place] += np.where(free, precision, 1.0)
+    inverse = np.linalg.inv(penalised)
+    cross = np.where(free[:, :, None], local.cross, 0.0)
+    right = np.where(free, local.right, 0.0)
+    solved = inverse @ cross
+    information = local.gram - np.einsum("ikg,ikh->gh", cross, solved, optimize=True)
+    gradient = local.slope - np.einsum("ikg,ik->g", solved, right)
+    step = _bounded_step(information, gradient, local.gram, bounds)
     departure = np.einsum("ikl,il->ik", inverse, right) - solved @ step
-    missed = aim - np.einsum("ivk,ik->iv", columns, departure) - local.shared @ step
     variance = np.einsum("ikk->ik", inverse).copy()
     if step.size:
         covariance, _ = covariance_of(information)
         finite = np.where(np.isfinite(covariance), covariance, 0.0)
         variance += np.einsum("ikg,gh,ikh->ik", solved, finite, solved, optimize=True)
-    leverage = np.einsum("ivk,ikl,ivl->iv", columns, inverse, columns, optimize=True)
-    freedom = max(missed.size - float(leverage.sum()) - step.size, 1.0)
+    missed = local.aim - np.einsum("ivk,ik->iv", local.columns, np.where(free, departure, 0.0))
+    missed = missed - local.shared @ step
+    used = float(np.einsum("ikl,ilk->", inverse, normal)) + step.size
     return _Solution(
         step=step,
         value=np.where(free, departure, 0.0),
         variance=np.where(free, variance, 0.0),
         spread=spread,
-        dispersion=float((missed**2).sum() / freedom),
+        dispersion=float((missed**2).sum() / max(missed.size - used, 1.0)),
         information=information,
-        projected=projected,
-        leverage=leverage,
+        inverse=np.where(both, inverse, 0.0),
+        solved=np.where(free[:, :, None], solved, 0.0),
     )
 
 
@@ -149,6 +189,10 @@ def _local_problem(
     point = linearise(
         parameters, fit.vector, reads, observations, departure=departure, deviation=fit.deviation
     )
+    # How the mean depends on the shared parameters, single kappas at those of their class:
+    # taken at the departures, it would favour the parameters under which cells depart easily
+    # (generalised least squares; Vonesh, Carter, Biometrics 48 (1992) 1).
+    mean = linearise(parameters, fit.vector, reads, observations, departure=departure)
     weight = np.sqrt(fit.influence) / observations.sigma
     n_vectors, n_bit_lines = weight.shape
     by_weight = point.jacobian.cell_current.numpy()
@@ -163,7 +207,7 @@ def _local_problem(
     return _Local(
         columns=columns.transpose(2, 0, 1),
         scale=scale.T,
-        shared=(point.columns * weight[:, :, None]).transpose(1, 0, 2),
+        shared=(mean.columns * weight[:, :, None]).transpose(1, 0, 2),
         target=((observations.charge - point.charge) * weight).T,
         value=value.T,
         n_weights=current.shape[0],
@@ -196,9 +240,13 @@ def fit_cells(fit: Fit, reads: OneHotReads, observations: Observations) -> tuple
         room = np.stack([lower - fit.vector - 1e-12, upper - fit.vector + 1e-12])
         for _ in range(EXPECTATION_STEPS):
             solution = _solve(local, spread, dispersion, room)
-            spread = _expected_spread(local, solution, fixed)
+            expected = _expected_spread(local, solution, fixed)
+            settled = np.allclose(astuple(spread), astuple(expected), rtol=SETTLED, atol=0)
+            spread = expected
             if not observations.noise_known:
                 dispersion = solution.dispersion
+            if settled:
+                break
         departure = solution.value[:, :n_word_lines].T
         deviation = solution.value[:, n_word_lines:].T.reshape(fit.deviation.shape)
         vector = np.clip(fit.vector + solution.step, lower, upper)
@@ -221,10 +269,11 @@ def _finished(
     if observations.noise_known:
         scale = max(scale, 1.0)
     # The pattern's own bit lines leverage their cells, the shared parameters the rest.
-    kept = np.clip(1 - solution.leverage.T, 1e-9, None)
+    leverage = ((local.columns @ solution.inverse) * local.columns).sum(axis=2)
+    kept = np.clip(1 - leverage.T, 1e-9, None)
+    projected = (local.shared - local.columns @ solution.solved).transpose(1, 0, 2)
     held_out = left_out(
-        residual / kept, solution.projected.transpose(1, 0, 2) / np.sqrt(kept)[:, :, None],
-        covariance,
+        residual / kept, projected / np.sqrt(kept)[:, :, None], covariance
     ) if fit.parameters.size else residual / kept  # fmt: skip
     dead = fit.parameters.scalar(fit.vector, "dead_time") or 0.0
     n_word_lines = reads.current.shape[0]

@@ -9,8 +9,10 @@ import numpy as np
 
 from analog_model.calibration.fit import Fit
 
-# A richer model must win by this many standard errors of the paired difference.
+# A simpler model must win by this many standard errors of the paired difference.
 MARGIN = 2.0
+# A gain below this part of the error is none: parameters at a bound cost leverage, not truth.
+MATERIAL = 0.01
 # A value within this many standard errors of zero is consistent with it.
 SIGNIFICANT = 2.0
 
@@ -32,17 +34,24 @@ def held_out(fit: Fit) -> HeldOut:
     return HeldOut((fit.held_out**2).mean(axis=1))
 
 
-def simplest_adequate(fits: Sequence[Fit]) -> int:
-    """Index of the simplest fit that no richer one beats convincingly.
+def richest_adequate(fits: Sequence[Fit]) -> int:
+    """Index of the richest fit that no simpler one beats convincingly.
 
-    `fits` run from simple to rich and judge the same patterns. A fit is adequate when the
-    best one's gain over it, pattern by pattern, is below `MARGIN` of its standard error.
+    `fits` run from simple to rich and judge the same patterns. A fit is beaten when a
+    simpler one's gain over it, pattern by pattern, exceeds `MARGIN` of its standard error.
+    Rich rather than simple, for an effect that hides behind the errors of the reads while
+    cells are frozen, once left out, biases the parameters that stay; once kept, it is
+    reported as consistent with zero.
     """
     scores = [held_out(fit).per_pattern for fit in fits]
-    best = int(np.argmin([score.mean() for score in scores]))
-    for index in range(best):
-        gain = scores[index] - scores[best]
-        error = gain.std(ddof=1) / np.sqrt(gain.size) if gain.size > 1 else np.inf
-        if gain.mean() <= MARGIN * error:
+    for index in range(len(fits) - 1, 0, -1):
+        gains = [scores[index] - simpler for simpler in scores[:index]]
+        errors = [
+            gain.std(ddof=1) / np.sqrt(gain.size) if gain.size > 1 else np.inf for gain in gains
+        ]
+        slack = MATERIAL * scores[index].mean()
+        if all(
+            gain.mean() <= max(MARGIN * e, slack) for gain, e in zip(gains, errors, strict=True)
+        ):
             return index
-    return best
+    return 0

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
+from analog_model.cli.calibrate import calibrate
 from analog_model.cli.dashboard import dashboard
+from analog_model.cli.extract import extract
 from analog_model.cli.failures import Commands
 from analog_model.cli.importing import import_files
 from analog_model.cli.info import info
@@ -25,6 +27,8 @@ app = typer.Typer(
 app.command()(info)
 app.command("import")(import_files)
 app.command()(simulate)
+app.command()(calibrate)
+app.command()(extract)
 app.command()(dashboard)
 
 

@@ -48,6 +48,14 @@ def require_free(path: Path, *, force: bool) -> None:
         )
 
 
+def require_folder(path: Path) -> None:
+    """Raise before any work is done if `path` lies in no folder."""
+    if not path.resolve().parent.is_dir():
+        raise ConfigurationError(
+            str(path), expected="a file name in an existing folder", got="no such folder"
+        )
+
+
 def print_facts(title: str, facts: Mapping[str, object]) -> None:
     """Names beside values, under a title."""
     console = Console()

@@ -31,7 +31,7 @@ def test_version() -> None:
 
 
 def test_every_command_has_help() -> None:
-    for command in ("info", "import", "simulate", "dashboard"):
+    for command in ("info", "import", "simulate", "calibrate", "extract", "dashboard"):
         done = run(command, "--help")
         assert done.exit_code == 0
         assert "Usage: " in done.stdout

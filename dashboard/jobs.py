@@ -120,8 +120,8 @@ class JobQueue:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def submit(self, function: Callable[..., None], **arguments: Any) -> Job:
-        """Have `function(send, **arguments)` called; both must be importable by name.
+    def submit(self, function: Callable[..., None], arguments: Mapping[str, Any]) -> Job:
+        """Have `function(send, **arguments)` called; it must be importable by name.
 
         Raises `SimulationError` where too many jobs wait already.
         """

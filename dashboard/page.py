@@ -21,7 +21,7 @@ from panel.viewable import Viewable
 from dashboard import links
 from dashboard.notices import Notice
 from dashboard.sidebar import Sidebar
-from dashboard.sources import UPLOAD
+from dashboard.sources import CALIBRATED, UPLOAD
 from dashboard.state import State
 from dashboard.store import MAX_CSV_BYTES, megabytes, upload_store
 from dashboard.theme import ASSETS, Instrument
@@ -41,6 +41,12 @@ log = logging.getLogger(__name__)
 @lru_cache(maxsize=1)
 def _source() -> str:
     return (ASSETS / "page.html").read_text(encoding="utf-8")
+
+
+def chip_title(state: State) -> str:
+    """The chip in view as the header names it."""
+    name = str(state.chip.name)
+    return f"{name} · calibrated" if state.source == CALIBRATED else name
 
 
 def view_of(page: str, state: State) -> Viewable:
@@ -101,7 +107,7 @@ class Page:
         template.add_variable("pages", list(PAGES.items()))
         template.add_variable("page", self.state.page)
         template.add_variable("theme", self.state.theme)
-        template.add_variable("chip_name", self.state.chip.name)
+        template.add_variable("chip_name", chip_title(self.state))
         template.add_variable("upload_open", self.sidebar.source.upload_open)
         template.add_variable("upload_bytes", upload_store().max_upload_bytes)
         limits = f"NetCDF up to {megabytes(upload_store().max_upload_bytes)}"
@@ -179,7 +185,7 @@ class Page:
                 "page": self.state.page,
                 "ready": self.state.page in self._views,
                 "theme": self.state.theme,
-                "chip": self.state.chip.name,
+                "chip": chip_title(self.state),
                 "upload_open": self.sidebar.source.upload_open,
                 "notices": notices,
             }

@@ -67,6 +67,8 @@ class SourceControls(param.Parameterized):
             label="Chip",
             options=self._sources(),
             value=state.source,
+            # Four of them side by side.
+            stylesheets=[".bk-btn { padding: 3px 5px; }"],
             **WIDTH,
         )
         self.weight_set = pn.widgets.Select(label="Programmed weights", **WIDTH)

@@ -17,6 +17,7 @@ import xarray as xr
 from analog_model.errors import AnalogModelError
 from dashboard.calibration_run import Stage, calibrate_measurement
 from dashboard.jobs import Job, job_queue
+from dashboard.views.html import Html
 
 LOOK_MS = 80
 _ACCENT = """
@@ -56,7 +57,7 @@ class Run:
             label="Calibrate", width=104, margin=0, stylesheets=[_ACCENT]
         )
         self.cancel_button = pn.widgets.Button(label="Cancel", width=104, margin=0, visible=False)
-        self.status = pn.pane.HTML(
+        self.status = Html(
             "", height=30, sizing_mode="stretch_width", margin=(0, 12), stylesheets=[_STYLE]
         )
         self.cancel_button.on_click(lambda _event: self.cancel())
@@ -72,7 +73,7 @@ class Run:
             return False
         try:
             self._job = job_queue().submit(
-                calibrate_measurement, measurement=measurement, weight_set=weight_set
+                calibrate_measurement, {"measurement": measurement, "weight_set": weight_set}
             )
         except AnalogModelError as error:
             self.say(str(error), "error")

@@ -38,6 +38,7 @@ from dashboard.views.calibration_progress import Run
 from dashboard.views.calibration_residuals import ResidualPlots
 from dashboard.views.calibration_words import beforehand, summary
 from dashboard.views.export import Export, chip_file
+from dashboard.views.html import Html
 
 ASPECTS = {
     "Models": "models",
@@ -79,11 +80,11 @@ class CalibrationView(pn.viewable.Viewer):
             options={"All kinds": ALL_KINDS}, value=ALL_KINDS, width=132, margin=(0, 10, 0, 0)
         )
         self.model = pn.widgets.Select(width=176, margin=0, visible=False)
-        self.summary = pn.pane.HTML("", height=44, sizing_mode="stretch_width", margin=(6, 2, 0, 2))
+        self.summary = Html("", height=44, sizing_mode="stretch_width", margin=(6, 2, 0, 2))
         self.bars, self.steps = ModelBars(self._choose_model), StepBars()
         self.residuals, self.parameters = ResidualPlots(), ParameterTables()
         self.extraction = ExtractionPlots()
-        self.empty = pn.pane.HTML("", sizing_mode="stretch_both", margin=0)
+        self.empty = Html("", sizing_mode="stretch_both", margin=0)
         self.aspects = self._aspects()
         self.layout = self._layout()
         self._watch()

@@ -28,6 +28,7 @@ from analog_model.figures.colours import CATEGORICAL
 from dashboard import theme
 from dashboard.views.calibration_numbers import ALL_KINDS, Finished
 from dashboard.views.error_bars import ser_text
+from dashboard.views.html import Html
 
 METHOD_LABELS = {
     "single": "one-hot reads",
@@ -215,7 +216,7 @@ class ExtractionPlots:
 
     def __init__(self) -> None:
         self.methods, self.effort = MethodBars(), EffortPlot()
-        self.words = pn.pane.HTML(
+        self.words = Html(
             "", height=62, sizing_mode="stretch_width", margin=(6, 2, 0, 2), stylesheets=[_STYLE]
         )
         effort = pn.pane.Bokeh(

@@ -26,6 +26,7 @@ from analog_model.calibration.result import Calibration
 from analog_model.figures.colours import CATEGORICAL
 from analog_model.figures.units import unit_for
 from dashboard import theme
+from dashboard.views.html import Html
 
 _KAPPA = re.compile(r"^kappa\[(?P<name>.*), (?P<offset>[+-]\d+)\]$")
 # Distance of one offset's marks from the next within a class, in classes.
@@ -164,7 +165,7 @@ class ParameterTables:
 
     def __init__(self) -> None:
         self.kappas = KappaPlot()
-        self.tables = pn.pane.HTML(
+        self.tables = Html(
             "",
             sizing_mode="stretch_both",
             stylesheets=[_STYLE],

@@ -31,6 +31,7 @@ from dashboard.views.crosstalk_gestures import Channel, on_drag, on_tap
 from dashboard.views.crosstalk_heatmap import Heatmap
 from dashboard.views.crosstalk_timeline import Timeline, operation_extent
 from dashboard.views.export import Export
+from dashboard.views.html import Html
 from dashboard.views.words import Words
 
 # Above this many cells the cell's course and the comparison wait until a drag pauses.
@@ -80,7 +81,7 @@ class CrosstalkView(pn.viewable.Viewer):
         self._paint()
         self._on_change()
         self._below = pn.Column(
-            pn.pane.HTML("Comparing with the measurement…", css_classes=["note"]),
+            Html("Comparing with the measurement…", css_classes=["note"]),
             sizing_mode="stretch_width",
             min_height=_COMPARISON_HEIGHT,
             margin=(12, 0, 0, 0),

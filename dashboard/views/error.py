@@ -32,6 +32,7 @@ from dashboard.views.error_numbers import (
 from dashboard.views.error_pattern import PatternStrip
 from dashboard.views.error_scatter import ADJECTIVES, ChargeScatter
 from dashboard.views.export import Export
+from dashboard.views.html import Html
 from dashboard.views.waiting import Latest
 
 COMPARED_LABELS = {
@@ -62,12 +63,12 @@ class ErrorView(pn.viewable.Viewer):
         self.effects, self.kinds, self.bit_lines = EffectBars(), KindBars(), BitLineBars()
         self.pattern = PatternStrip(on_choose=self.select, on_open=self._open_pattern)
         # Of fixed height: what follows must not move when the text is longer.
-        self.summary = pn.pane.HTML("", height=52, sizing_mode="stretch_width", margin=(4, 2))
+        self.summary = Html("", height=52, sizing_mode="stretch_width", margin=(4, 2))
         self.compared = _choice("Charges compared", COMPARED_LABELS, state.compared)
         self.split = _choice("Patterns", SPLIT_LABELS, state.split)
         self.export = Export(self, what="error")
         self.plots = self._plots()
-        self.empty = pn.pane.HTML("", sizing_mode="stretch_both", visible=False)
+        self.empty = Html("", sizing_mode="stretch_both", visible=False)
         self.layout = self._layout()
         self.compared.param.watch(partial(self._choose, "compared"), "value")
         self.split.param.watch(partial(self._choose, "split"), "value")

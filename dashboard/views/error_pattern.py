@@ -16,6 +16,7 @@ from analog_model.figures.units import unit_for
 from dashboard import theme
 from dashboard.views.error_numbers import ErrorNumbers
 from dashboard.views.error_scatter import ADJECTIVES
+from dashboard.views.html import Html
 
 
 class PatternStrip:
@@ -58,7 +59,7 @@ class PatternStrip:
             margin=(6, 4, 0, 4),
             sizing_mode="stretch_width",
         )
-        self.text = pn.pane.HTML("", sizing_mode="stretch_width", margin=(0, 4))
+        self.text = Html("", sizing_mode="stretch_width", margin=(0, 4))
         self.layout = pn.Row(
             pn.Column(
                 pn.Row(self.pattern, self.bit_line, self.text, sizing_mode="stretch_width"),

@@ -21,6 +21,7 @@ import panel as pn
 import xarray as xr
 
 from analog_model.chip import Chip
+from dashboard.views.html import Html
 from dashboard.views.waiting import Latest
 
 FORMATS = {"PDF": "pdf", "SVG": "svg", "PNG": "png"}
@@ -143,7 +144,7 @@ class Export:
         )
         self.netcdf = pn.widgets.Button(name="NetCDF", button_type="default", margin=0)
         self.csv = pn.widgets.Button(name="CSV", button_type="default", margin=(0, 0, 0, 8))
-        self.status = pn.pane.HTML("", sizing_mode="stretch_width", margin=(6, 0, 0, 0))
+        self.status = Html("", sizing_mode="stretch_width", margin=(6, 0, 0, 0))
         self.file = pn.widgets.TextInput(visible=False)
         self.file.jscallback(value=_SAVE)
         self.panel = self._box()
@@ -248,9 +249,9 @@ class Export:
         )
 
 
-def _label(text: str) -> pn.pane.HTML:
+def _label(text: str) -> Html:
     style = "font-size: 12px; margin-top: 8px; color: var(--muted, #5a6577)"
-    return pn.pane.HTML(f'<div style="{style}">{text}</div>', margin=(0, 0, 3, 0))
+    return Html(f'<div style="{style}">{text}</div>', margin=(0, 0, 3, 0))
 
 
 def _choice(name: str, options: dict[str, str]) -> pn.widgets.RadioButtonGroup:

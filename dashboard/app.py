@@ -7,6 +7,7 @@ import webbrowser
 from collections.abc import Sequence
 
 import panel as pn
+import torch
 from panel.io.server import Server, get_server
 
 from dashboard import links, sessions
@@ -90,6 +91,9 @@ def make_server(
     A session ends `session_lifetime` [s] after its page was closed.
     """
     check_host(host)
+    # Sessions share the cores, and pieces as small as theirs lose more by waking a pool of
+    # threads than it gains; under load the pool's spinning made updates several times slower.
+    torch.set_num_threads(1)
     pn.extension(notifications=False, exception_handler=sessions.on_callback_error)
     server = get_server(
         {"/": create_app},

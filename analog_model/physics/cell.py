@@ -25,8 +25,7 @@ def inversion_root(current: Tensor, specific_current: Tensor) -> Tensor:
     stays 0 and the gradient of that by its current is the weak-inversion factor.
     """
     tiny = torch.finfo(current.dtype).tiny ** 0.5
-    ratio = current / specific_current
-    return torch.sqrt(torch.where(ratio > tiny, ratio, torch.full_like(ratio, tiny)))
+    return torch.sqrt((current / specific_current).clamp(min=tiny))
 
 
 def lift_factor(root: Tensor, lift: Tensor) -> Tensor:

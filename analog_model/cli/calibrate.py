@@ -225,17 +225,17 @@ def _print(summary: dict[str, Any]) -> None:
     kinds = test or [group[v.KIND] for group in groups]
     output.print_table(
         f"SER on {split} patterns",
-        ("model", "explains", *kinds, "chi-square"),
+        ("model", *kinds, "chi-square"),
         [_row(model, kinds, split) for model in summary["models"]],
     )
     output.print_table(
         "Parameters of the full model",
-        ("parameter", "value", "95 % interval", "unit", "status"),
+        ("parameter", "value", "95 % from", "to", "unit", "status"),
         [
             (
                 one["name"],
                 _number(one["value"]),
-                f"{_number(one['interval'][0])} to {_number(one['interval'][1])}",
+                *map(_number, one["interval"]),
                 one["unit"],
                 one["status"],
             )
@@ -248,7 +248,7 @@ def _row(model: dict[str, Any], kinds: list[str], split: str) -> tuple[str, ...]
     of_kind = {group[v.KIND]: group for group in model["judged"] if group[v.SPLIT] == split}
     ratios = [f"{of_kind[kind]['signal_to_error_ratio']:.1f}" for kind in kinds]
     chi_square = of_kind[kinds[0]]["chi_square"]
-    return (model["model"], model["explains"], *ratios, _number(chi_square))
+    return (model["model"], *ratios, _number(chi_square))
 
 
 def _number(value: float) -> str:

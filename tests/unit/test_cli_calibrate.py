@@ -139,7 +139,7 @@ def test_the_chip_serves_the_dashboard_as_it_is(written: tuple[dict[str, Any], P
 def test_tables_for_people_name_models_and_units(source: Path, tmp_path: Path) -> None:
     done = run("calibrate", source, tmp_path / "c.nc")
     assert done.exit_code == 0, done.stderr
-    for said in ("SER on test patterns", "ideal", "chi-square", "95 % interval", "dead cells"):
+    for said in ("SER on test patterns", "ideal", "chi-square", "95 % from", "dead cells"):
         assert said in done.stdout
 
 

@@ -7,7 +7,8 @@ patterns of different weight sets are refused, because one chip holds one set of
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -235,9 +236,7 @@ def _figures(signal: np.ndarray, model: np.ndarray) -> tuple[float, float, float
     return _rms(signal), _rms(signal - model), signal_to_error_ratio(signal, model)
 
 
-def _dataset(
-    rows: Sequence[object], dims: tuple[str, ...], names: dict[str, Sequence[object]]
-) -> xr.Dataset:
+def _dataset(rows: Sequence[object], dims: tuple[str, ...], names: Mapping[str, Any]) -> xr.Dataset:
     table = np.asarray(rows, dtype=float)
     return xr.Dataset(
         {

@@ -189,18 +189,23 @@ def fit_shared(
     observations: Observations,
     *,
     influence: np.ndarray | None = None,
+    trust: np.ndarray | None = None,
     start: np.ndarray | None = None,
 ) -> Fit:
-    """Fit one rung; finds the robust weights itself unless `influence` is given."""
+    """Fit one rung; finds the robust weights itself unless `influence` is given.
+
+    `trust` (V, M) multiplies them where they are found.
+    """
     vector = parameters.start() if start is None else start
     rounds = ROBUST_ROUNDS if influence is None else 1
-    weights = np.ones_like(observations.charge) if influence is None else influence
+    before = np.ones_like(observations.charge) if trust is None else trust
+    weights = before if influence is None else influence
     for turn in range(rounds):
         vector = minimise(parameters, reads, observations, weights, vector)
         point = linearise(parameters, vector, reads, observations)
         scaled = (point.charge - observations.charge) / observations.sigma
         if influence is None and turn + 1 < rounds:
-            found = influence_of(scaled)
+            found = influence_of(scaled) * before
             if np.array_equal(found, weights):
                 break
             weights = found

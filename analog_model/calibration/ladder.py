@@ -24,16 +24,15 @@ def climb(problem: Problem, progress: Progress, listener: Listener) -> dict[str,
     """
     rungs = (IDEAL, *LADDER)
     fits: dict[str, Fit] = {}
-    unweighted = np.ones_like(problem.observations.charge)
     before: Fit | None = None
     for done, rung in enumerate(rungs):
         progress(rung.explains, 0.5 * done / len(rungs))
-        influence = unweighted if rung is not rungs[-1] else None
+        influence = problem.trust if rung is not rungs[-1] else None
         before = problem.fit(rung, influence=influence, near=before)
         fits[rung.name] = before
         listener(before)
     richest = fits[rungs[-1].name]
-    if (richest.influence < 1).any():
+    if not np.array_equal(richest.influence, problem.trust):
         progress("the same without outliers", 0.5)
         for rung in rungs[:-1]:
             fit = problem.fit(rung, influence=richest.influence, near=fits[rung.name])

@@ -13,6 +13,9 @@ from analog_model import vocabulary as v
 from analog_model.errors import DataError
 from analog_model.physics.encoding import pulse_start
 
+# No array answers one pattern with this many times the current of nine tenths of the others.
+GROSS = 3.0
+
 _NUMBER = r"([0-9.]+(?:[eE][-+]?[0-9]+)?)"
 _NOISE = re.compile(rf"^sigma = hypot\({_NUMBER}\*max\(charge\), {_NUMBER}\*charge\)$")
 
@@ -97,11 +100,19 @@ def full_scale(measurement: xr.Dataset) -> float:
     """Largest charge [C] that read noise is stated relative to.
 
     Of the calibration patterns, whatever their weight set: a calibration looks at no others.
+    A pattern whose current is far above what nearly all show does not set the scale.
     """
     if v.SPLIT in measurement.coords:
         learnt = measurement[v.SPLIT].values == v.CALIBRATION
         measurement = measurement.isel({v.PATTERN: learnt})
-    return float(np.abs(measurement[v.CHARGE].values).max(initial=0.0))
+    charge = np.abs(measurement[v.CHARGE].transpose(v.PATTERN, v.BIT_LINE).values)
+    time = measurement[v.PULSE_WIDTH].transpose(v.PATTERN, v.WORD_LINE).values.sum(axis=1)
+    lit = time > 0
+    if not lit.any():
+        return float(charge.max(initial=0.0))
+    current = charge[lit].sum(axis=1) / time[lit]
+    usual = current <= GROSS * np.quantile(current, 0.9)
+    return float(charge[lit][usual].max(initial=0.0))
 
 
 def observe(

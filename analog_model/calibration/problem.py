@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import xarray as xr
@@ -11,11 +12,20 @@ from analog_model import vocabulary as v
 from analog_model.calibration.cells import Spread, fit_cells
 from analog_model.calibration.checkpoint import Checkpoint, arrays_of, fit_of, key_of
 from analog_model.calibration.fit import Fit, fit_shared
-from analog_model.calibration.observations import Observations, ReadNoise, observe
+from analog_model.calibration.observations import (
+    GROSS,
+    Observations,
+    ReadNoise,
+    full_scale,
+    observe,
+)
 from analog_model.calibration.parameters import Reference, shared_parameters
 from analog_model.calibration.reads import OneHotReads, one_hot_reads
 from analog_model.calibration.rungs import Rung
 from analog_model.chip import Layout
+
+# Weight of a reading that is grossly wrong.
+MISTRUST = 1e-12
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,11 @@ class Problem:
     reference: Reference
     pitches: np.ndarray
     checkpoint: Checkpoint | None = None
+
+    @cached_property
+    def trust(self) -> np.ndarray:
+        """Trust (V, M) in every reading before any fit, 1 or next to nothing."""
+        return trust_of(self.observations, self.reads)
 
     def fit(
         self, rung: Rung, *, influence: np.ndarray | None = None, near: Fit | None = None
@@ -49,7 +64,12 @@ class Problem:
 
         def make() -> Fit:
             return fit_shared(
-                parameters, self.reads, self.observations, influence=influence, start=start
+                parameters,
+                self.reads,
+                self.observations,
+                influence=influence,
+                trust=self.trust,
+                start=start,
             )
 
         if self.checkpoint is None:
@@ -78,6 +98,26 @@ class Problem:
         return fit_of(parameters, found), Spread(*found["spread"].tolist())
 
 
+def trust_of(observations: Observations, reads: OneHotReads) -> np.ndarray:
+    """Trust (V, M) in every reading before any fit.
+
+    A pattern whose total charge is off from the ideal product by more than `GROSS` times
+    what is usual among the patterns, by more than half itself, is a mistake of the
+    measurement. It must not even begin a fit: from there robust weights may not find back.
+    """
+    ideal = (observations.pulse_width @ reads.current).sum(axis=1)
+    total = observations.charge.sum(axis=1)
+    lit = ideal > 0
+    trust = np.ones_like(observations.charge)
+    if lit.any():
+        ratio = total[lit] / ideal[lit]
+        centre = np.median(ratio)
+        off = np.abs(ratio - centre)
+        wrong = off > max(GROSS * float(np.quantile(off, 0.9)), 0.5 * abs(centre))
+        trust[np.flatnonzero(lit)[wrong]] = MISTRUST
+    return trust
+
+
 def problem_of(
     measurement: xr.Dataset,
     weight_set: int,
@@ -91,7 +131,7 @@ def problem_of(
     reference = Reference(
         current=float(reads.current.max()),
         width=float(observations.pulse_width.max()),
-        charge=float(np.abs(observations.charge).max()),
+        charge=full_scale(measurement),
     )
     segments = measurement.get(v.SEGMENTS_TO_SENSE)
     pitches = np.arange(1.0, layout.n_word_lines + 1.0)

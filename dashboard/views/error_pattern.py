@@ -64,7 +64,7 @@ class PatternStrip:
             pn.Column(
                 pn.Row(self.pattern, self.bit_line, self.text, sizing_mode="stretch_width"),
                 self.open,
-                width=330,
+                width=352,
                 margin=0,
             ),
             pn.pane.Bokeh(self.figure, sizing_mode="stretch_width", margin=0),

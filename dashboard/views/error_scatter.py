@@ -72,6 +72,7 @@ class ChargeScatter:
         self.source = ColumnDataSource(data=dict(_EMPTY))
         self.chosen = ColumnDataSource(data={"true": [], "judged": [], "error": []})
         self.rings: list[GlyphRenderer] = []
+        self.hovers: list[HoverTool] = []
         # Explicit ranges: an automatic one would stay where a tap or a zoom left it.
         self.x_range, self.y_range = Range1d(0, 1), Range1d(0, 1)
         self.error_range = Range1d(-1, 1)
@@ -116,10 +117,10 @@ class ChargeScatter:
         self.rings.append(
             plot.scatter("true", column, source=self.chosen, size=13, fill_color=None, line_width=2)
         )
-        plot.add_tools(
-            HoverTool(renderers=[points], point_policy="snap_to_data"),
-            TapTool(renderers=[points]),
-        )
+        # Kept, since looking for a model in a figure takes 12 ms.
+        hover = HoverTool(renderers=[points], point_policy="snap_to_data")
+        self.hovers.append(hover)
+        plot.add_tools(hover, TapTool(renderers=[points]))
         plot.toolbar.logo = None
         return plot
 
@@ -173,8 +174,9 @@ class ChargeScatter:
             f"{judged} @judged{{0.0000}} {unit.symbol}<br>"
             f"error @error{{+0.000}} {error_unit.symbol}</div>"
         )
-        for plot in (self.charges, self.errors):
-            plot.select_one(HoverTool).tooltips = tooltips
+        for hover in self.hovers:
+            if hover.tooltips != tooltips:
+                hover.tooltips = tooltips
 
     def select(self, row: int, column: int) -> None:
         """Ring the point of a pattern (by position) on a bit line, if it is drawn."""

@@ -111,7 +111,7 @@ class Page:
         template.add_variable("upload_open", self.sidebar.source.upload_open)
         template.add_variable("upload_bytes", upload_store().max_upload_bytes)
         limits = f"NetCDF up to {megabytes(upload_store().max_upload_bytes)}"
-        limits += f" or CSV up to {megabytes(MAX_CSV_BYTES)}"
+        limits += f", CSV up to {megabytes(MAX_CSV_BYTES)}, or a chip as YAML"
         template.add_variable("upload_limits", limits)
         template.add_panel("source", self.sidebar.source.layout)
         template.add_panel("sidebar", self.sidebar.layout)

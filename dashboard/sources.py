@@ -76,6 +76,10 @@ def _bundled(weight_set: int) -> Source:
 
 @lru_cache(maxsize=8)
 def _uploaded(upload_id: str, weight_set: int) -> Source:
+    chip = upload_store().uploaded_chip(upload_id)
+    if chip is not None:
+        # A chip file holds one set of weights, under whatever number a link names.
+        return Source(chip)
     return source_of_measurement(upload_store().open(upload_id), weight_set)
 
 

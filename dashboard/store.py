@@ -1,8 +1,9 @@
-"""Uploaded measurements with the chips calibrated from them, kept by content hash.
+"""Uploaded measurements, uploaded or calibrated chips, kept by content hash.
 
-A file is stored only after it was read as a measurement, always as NetCDF, in a folder of
-the server process that goes away with it. Names on disk come from the hash alone, never
-from the user. Number and size are capped; the oldest upload leaves first.
+A file is stored only after it was read as a measurement, always as NetCDF, or as a chip,
+always as YAML, in a folder of the server process that goes away with it. Names on disk
+come from the hash alone, never from the user. Number and size are capped; the oldest upload
+leaves first.
 """
 
 from __future__ import annotations
@@ -17,17 +18,23 @@ from functools import lru_cache
 from pathlib import Path
 
 import xarray as xr
+import yaml
 
 import analog_model as am
+from analog_model.chip import Chip
 from analog_model.dataset.csv_table import MEMORY_PER_BYTE
 from analog_model.dataset.ingest import measurement_from_files
-from analog_model.dataset.io import MAX_BYTES
+from analog_model.dataset.io import MAX_BYTES, save_text
 from analog_model.dataset.source_file import SourceFile
 from analog_model.errors import DataError
 
 MAX_UPLOAD_BYTES = 64 * 2**20
 # What the library reads of text, whose cells take many times their bytes in memory.
 MAX_CSV_BYTES = MAX_BYTES // MEMORY_PER_BYTE
+# 512 x 512 cells, with a coupling for every class.
+MAX_CHIP_BYTES = 8 * 2**20
+CHIP_SUFFIXES = (".yaml", ".yml")
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_STORED_BYTES = 512 * 2**20
 MAX_STORED_FILES = 64
 ID_LENGTH = 16
@@ -68,11 +75,14 @@ class UploadStore:
         pulse_width_unit: str | None = None,
         charge_unit: str | None = None,
     ) -> str:
-        """Check an upload, keep it and return its id; `name` is for messages only.
+        """Check an upload, keep it and return its id.
 
-        Raises `DataError` for a file that is too large or is no measurement; nothing is
-        kept then.
+        `name` is for messages; one that ends in .yaml or .yml says that the file is a chip,
+        every other is a measurement. Raises `DataError` for a file that is too large or not
+        what its name says; nothing is kept then.
         """
+        if name.lower().endswith(CHIP_SUFFIXES):
+            return self._put_uploaded_chip(content, name)
         file = SourceFile(name, content)
         limit = self.max_upload_bytes if file.is_netcdf else MAX_CSV_BYTES
         if len(content) > limit:
@@ -94,6 +104,26 @@ class UploadStore:
                 am.save_measurement(measurement, self._path(upload_id), overwrite=True)
                 self._evict(spare=self._path(upload_id))
         return upload_id
+
+    def _put_uploaded_chip(self, content: bytes, name: str) -> str:
+        """Keep a chip that was uploaded as YAML, written anew from what was read."""
+        upload_id = hashlib.sha256(b"chip\n" + content).hexdigest()[:ID_LENGTH]
+        path = self._uploaded_chip_path(upload_id)
+        if not path.exists():
+            text = chip_of_upload(content, name).to_yaml()
+            with self._lock:
+                save_text(text, path, overwrite=True)
+                self._evict(spare=path)
+        return upload_id
+
+    def uploaded_chip(self, upload_id: str) -> Chip | None:
+        """The chip of an upload; None where the upload is a measurement, or there is none."""
+        if not _ID.fullmatch(upload_id) or not self._uploaded_chip_path(upload_id).exists():
+            return None
+        return Chip.from_yaml(self._uploaded_chip_path(upload_id).read_text(encoding="utf-8"))
+
+    def _uploaded_chip_path(self, upload_id: str) -> Path:
+        return self.folder / f"{upload_id}.yaml"
 
     def open(self, upload_id: str) -> xr.Dataset:
         """The measurement of an upload; `DataError` where the server has none of that id."""
@@ -144,6 +174,27 @@ class UploadStore:
             if path != spare:
                 del sizes[path]
                 path.unlink()
+
+
+def chip_of_upload(content: bytes, name: str) -> Chip:
+    """The chip in the bytes of a YAML file from elsewhere.
+
+    No aliases: nested, they make gigabytes of a few bytes. No chip this package writes
+    has any.
+    """
+    if len(content) > MAX_CHIP_BYTES:
+        raise DataError(
+            name, expected=f"at most {megabytes(MAX_CHIP_BYTES)}", got=megabytes(len(content))
+        )
+    try:
+        text = content.decode("utf-8")
+        aliases = any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, _Loader))
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise DataError(name, expected="YAML text in UTF-8", got=reason) from None
+    if aliases:
+        raise DataError(name, expected="YAML without aliases", got="an alias")
+    return Chip.from_yaml(text)
 
 
 def megabytes(n_bytes: int) -> str:

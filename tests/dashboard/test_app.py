@@ -121,6 +121,10 @@ def test_uploads(visit: Visit, tmp_path: Path) -> None:
     shown = page.locator("#chip-name").inner_text()
     other = visit(query(page))
     expect(other.locator("#chip-name")).to_have_text(shown)
+    chip = am.synthetic_chip(4, 3).replace(name="from its own file")
+    choose("chip.yaml", chip.to_yaml().encode())
+    expect(message).to_contain_text("chip.yaml is shown")
+    expect(page.locator("#chip-name")).to_have_text("from its own file")
     # Larger than the limit: refused in the page, without a byte sent.
     page.evaluate("document.getElementById('upload').dataset.limit = '10'")
     choose("large.csv", rows)

@@ -11,7 +11,7 @@ import xarray as xr
 
 import analog_model as am
 from analog_model import vocabulary as v
-from analog_model.errors import DataError
+from analog_model.errors import AnalogModelError, DataError
 from dashboard.store import UploadStore
 
 
@@ -112,3 +112,41 @@ def test_the_reference_chip_as_csv_is_the_reference_chip(store: UploadStore) -> 
     measurement = store.open(store.put(content))
     picked = reference.isel({v.PATTERN: slice(0, 400, 40)})
     np.testing.assert_allclose(measurement[v.CHARGE].values, picked[v.CHARGE].values, rtol=1e-8)
+
+
+def test_a_chip_file_is_an_upload_too(store: UploadStore) -> None:
+    chip = am.synthetic_chip(5, 3, seed=2)
+    upload_id = store.put(chip.to_yaml().encode(), name="calibrated.yaml")
+    assert store.uploaded_chip(upload_id) == chip
+    assert store.put(chip.to_yaml().encode(), name="other.YML") == upload_id
+    measured = store.put(wide_csv(), name="lab.csv")
+    assert store.uploaded_chip(measured) is None
+    assert store.uploaded_chip("../../etc/passwd") is None
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"name: [1", "YAML text"),
+        (b"\xff\xfe", "YAML text"),
+        (b"a: &x [1, 2]\nb: [*x, *x]\n", "without aliases"),
+        (b"name: chip\n", "cell_current"),
+        (b"#" * (8 * 2**20 + 1), "at most 8 MiB"),
+    ],
+)
+def test_a_spoilt_chip_file_leaves_nothing(store: UploadStore, content: bytes, words: str) -> None:
+    with pytest.raises(AnalogModelError, match=words):
+        store.put(content, name="bad.yaml")
+    assert list(store.folder.iterdir()) == []
+
+
+def test_an_uploaded_chip_is_the_chip_in_view() -> None:
+    from dashboard.state import State
+
+    chip = am.synthetic_chip(5, 3, seed=3)
+    state = State()
+    upload_id = state.load_upload(chip.to_yaml().encode(), name="chip.yaml")
+    assert state.source_chip == chip
+    assert state.measurement is None
+    # A second tab with the link shows the same.
+    assert State(source="upload", upload_id=upload_id).source_chip == chip

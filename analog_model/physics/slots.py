@@ -143,7 +143,8 @@ def _merge_bound(array: ArrayTensors, duty: Tensor, duration: Tensor) -> Tensor:
 
 
 def _with(array: ArrayTensors, names: Sequence[str], tensors: Sequence[Tensor]) -> ArrayTensors:
-    return replace(array, **dict(zip(names, tensors, strict=True)))
+    changes: dict[str, Any] = dict(zip(names, tensors, strict=True))
+    return replace(array, **changes)
 
 
 class _ChunkedCharge(torch.autograd.Function):
@@ -155,7 +156,7 @@ class _ChunkedCharge(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any,
         array: ArrayTensors,
         slots: TimeSlots,

@@ -47,6 +47,11 @@ ASPECTS = {
     "Extraction": "extraction",
 }
 SPLIT_LABELS = {v.TEST: "Test", v.CALIBRATION: "Calibration"}
+# For screen readers only: what is chosen speaks for itself.
+_UNSEEN_LABEL = """
+.bk-input-group > label { position: absolute; width: 1px; height: 1px; overflow: hidden;
+  clip-path: inset(50%); }
+"""
 WATCHED = ("measurement", "weight_set", "split", "pattern_kind", "model", "aspect", "page", "chip")
 
 
@@ -74,12 +79,22 @@ class CalibrationView(pn.viewable.Viewer):
             label="What is shown", options=ASPECTS, value=state.aspect, margin=(0, 14, 0, 0)
         )
         self.split = pn.widgets.RadioButtonGroup(
-            label="Patterns that judge", options=SPLIT_LABELS, value=v.TEST, margin=(0, 10, 0, 0)
+            label="Patterns that judge",
+            options={label: name for name, label in SPLIT_LABELS.items()},
+            value=v.TEST,
+            margin=(0, 10, 0, 0),
         )
         self.kind = pn.widgets.Select(
-            options={"All kinds": ALL_KINDS}, value=ALL_KINDS, width=132, margin=(0, 10, 0, 0)
+            label="Kind of pattern",
+            options={"All kinds": ALL_KINDS},
+            value=ALL_KINDS,
+            width=132,
+            margin=(0, 10, 0, 0),
+            stylesheets=[_UNSEEN_LABEL],
         )
-        self.model = pn.widgets.Select(width=176, margin=0, visible=False)
+        self.model = pn.widgets.Select(
+            label="Model", width=176, margin=0, visible=False, stylesheets=[_UNSEEN_LABEL]
+        )
         self.summary = Html("", height=44, sizing_mode="stretch_width", margin=(6, 2, 0, 2))
         self.bars, self.steps = ModelBars(self._choose_model), StepBars()
         self.residuals, self.parameters = ResidualPlots(), ParameterTables()
@@ -283,7 +298,7 @@ class CalibrationView(pn.viewable.Viewer):
         self._enable_choices(on=True)
         self.use.disabled = self.state.source_chip == outcome.calibration.chip
         self.yaml.disabled = False
-        self.summary.object = summary(outcome, **selected)
+        self.summary.object = summary(outcome, split=selected["split"], kind=selected["kind"])
         one = {v.SPLIT: selected["split"], v.KIND: selected["kind"]}
         models = fitted_models(outcome)
         if aspect == "models":
@@ -324,8 +339,9 @@ class CalibrationView(pn.viewable.Viewer):
         self.kind.visible = aspect != "parameters"
 
     def _enable_choices(self, *, on: bool) -> None:
-        for widget in (self.aspect, self.split, self.kind, self.model):
-            widget.disabled = not on
+        self.aspect.disabled = not on
+        if not on:
+            self.split.visible = self.kind.visible = self.model.visible = False
 
     def _front(self, aspect: str | None) -> None:
         for name, part in self.aspects.items():

@@ -31,7 +31,7 @@ MODEL_LABELS = {
     "crosstalk_ekv": "+ EKV cell law",
     "dead_time": "+ pulse edges",
     "drop": "+ voltage drop",
-    SHARED: "chosen, pruned",
+    SHARED: "chosen of these",
     FULL: "full, single cells",
 }
 _REMEMBERED = 8
@@ -101,11 +101,15 @@ def fitted_models(outcome: Outcome) -> list[FittedModel]:
 def steps(models: Iterable[FittedModel]) -> list[Step]:
     """Every effect's step down from the ideal product with its reads to the full model.
 
-    The refitted ideal product stands aside: no other model begins from it.
+    The refitted ideal product stands aside: no other model begins from it. The full model
+    begins from the chosen one, where that is known, rather than from the richest.
     """
-    chain = [model for model in models if model.name not in (IDEAL_REFIT, SHARED)]
+    listed = list(models)
+    chain = [model for model in listed if model.name not in (IDEAL_REFIT, SHARED)]
+    chosen = next((model for model in listed if model.name == SHARED), None)
     found = []
-    for before, after in pairwise(chain):
+    for previous, after in pairwise(chain):
+        before = chosen if chosen is not None and after.name == FULL else previous
         removed = before.chi_square - after.chi_square
         found.append(
             Step(

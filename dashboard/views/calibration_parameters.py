@@ -73,7 +73,9 @@ class KappaPlot:
             min_border_right=8,
         )
         self.names = CustomJSTickFormatter(
-            args={"names": []}, code="return names[Math.round(tick)] ?? ''"
+            args={"names": []},
+            # Names of proposed classes are long: what they show, part by part.
+            code="return (names[Math.round(tick)] ?? '').replaceAll(' / ', '\\n')",
         )
         self.figure.xaxis.formatter = self.names
         self.figure.xgrid.grid_line_color = None

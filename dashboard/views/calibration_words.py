@@ -33,7 +33,7 @@ def beforehand(measurement: xr.Dataset | None, weight_set: int, *, whole: bool =
         return (
             f'<div style="{_MUTED}; line-height: 1.45">Fitting {n_patterns} calibration patterns '
             f"of weight set {weight_set}. Each model adds one effect to the one before; the "
-            "simplest that predicts left-out patterns as well as any is chosen.</div>"
+            "richest that no simpler one beats on left-out patterns is chosen.</div>"
         )
     facts = "".join(
         f'<tr><th scope="row" style="text-align: left; font-weight: 500; padding: 4px 18px 4px 0">'
@@ -90,9 +90,8 @@ def _box(title: str, body: str) -> str:
     )
 
 
-def summary(outcome: Outcome, *, model: str, split: str, kind: str) -> str:
+def summary(outcome: Outcome, *, split: str, kind: str) -> str:
     """The result in one line: SER before, after, the ceiling."""
-    del model
     report = outcome.report.sel({v.SPLIT: split, v.KIND: kind})
     ratio = report["signal_to_error_ratio"]
     names = [str(name) for name in report["model"].values]
@@ -105,6 +104,8 @@ def summary(outcome: Outcome, *, model: str, split: str, kind: str) -> str:
         if math.isfinite(ceiling)
         else "the file states no read noise to compare with"
     )
+    if split == v.CALIBRATION:
+        against += "; fitted to these patterns, which flatters every model"
     which = "all kinds" if kind == "all" else kind.replace("_", " ")
     chosen = str(outcome.calibration.ladder.attrs["chosen"])
     return (

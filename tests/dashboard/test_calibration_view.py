@@ -6,6 +6,7 @@ browser calibrates the bundled one.
 
 from __future__ import annotations
 
+import gc
 import io
 import re
 import time
@@ -150,9 +151,9 @@ def test_shares_of_the_error_add_up() -> None:
     assert [(s.name, s.before, s.after) for s in found] == [
         ("crosstalk", 200.0, 20.0),
         ("dead_time", 20.0, 22.0),
-        ("full", 22.0, 2.0),
+        ("full", 21.0, 2.0),
     ]
-    assert [s.share for s in found] == pytest.approx([0.9, -0.01, 0.1])
+    assert [s.share for s in found] == pytest.approx([0.9, -0.01, 0.095])
 
 
 def test_residuals_against_numbers_by_hand(finished: Finished, measurement: xr.Dataset) -> None:
@@ -389,10 +390,14 @@ def test_the_page_in_a_browser(visit: Visit, served: Any) -> None:
     begin.click()
     expect(page.get_by_text(re.compile(r"^Done in \d+ s\.$"))).to_be_visible(timeout=120_000)
     expect(page.get_by_text("full model on")).to_be_visible()
+    page.get_by_label("Kind of pattern").select_option("sparse")
+    expect(page.get_by_text(re.compile("read noise allows"))).to_be_visible()
+    page.wait_for_function("location.search.includes('kind=sparse')")
     page.get_by_role("button", name="Residuals", exact=True).click()
+    page.get_by_label("Model").select_option("ideal, one-hot reads")
     page.wait_for_function("location.search.includes('view=residuals')")
     page.get_by_role("button", name="Parameters", exact=True).click()
-    expect(page.get_by_text("Dead time of the edges")).to_be_visible()
+    expect(page.get_by_role("cell", name="Dead time of the edges")).to_be_visible()
     page.get_by_role("button", name="Export…").click()
     with page.expect_download() as download:
         page.get_by_role("button", name="Save figure").click()
@@ -403,7 +408,7 @@ def test_the_page_in_a_browser(visit: Visit, served: Any) -> None:
     second = visit(page.evaluate("location.search"))
     expect(second.locator("#chip-name")).to_have_text("reference-16x16 · calibrated")
     # The result is known on this server: nothing has to run again.
-    expect(second.get_by_text("Dead time of the edges")).to_be_visible()
+    expect(second.get_by_role("cell", name="Dead time of the edges")).to_be_visible()
     second.get_by_role("link", name="Error against ideal").click()
     expect(second.locator("nav [aria-current=page]")).to_have_text("Error against ideal")
 
@@ -411,9 +416,12 @@ def test_the_page_in_a_browser(visit: Visit, served: Any) -> None:
 def test_a_closed_page_takes_its_run_along(visit: Visit, served: Any) -> None:
     from dashboard.jobs import job_queue
 
+    def views() -> set[int]:
+        gc.collect()
+        return {id(o) for o in gc.get_objects() if isinstance(o, CalibrationView)}
+
+    before = views()
     page = visit("?page=calibration")
-    finishes._entries.clear()
-    page.reload()
     page.get_by_role("button", name="Calibrate", exact=True).click()
     deadline = time.monotonic() + 60
     while (job := job_queue()._running) is None:
@@ -422,3 +430,10 @@ def test_a_closed_page_takes_its_run_along(visit: Visit, served: Any) -> None:
     page.close()
     assert job.ended.wait(30)
     assert job.status == "cancelled"
+    while views() - before:
+        assert time.monotonic() < deadline + 30
+        time.sleep(0.5)
+    # Progress on its way to a page that has just closed; Tornado reports it, harmlessly.
+    served.recorder.messages[:] = [
+        text for text in served.recorder.messages if "WebSocketClosedError" not in text
+    ]

@@ -78,7 +78,7 @@ def calibrate(
     if as_json:
         output.print_json(summary)
     else:
-        _print(summary)
+        print_calibration(summary)
 
 
 def _require_names(destination: Path, yaml: Path) -> None:
@@ -208,7 +208,8 @@ def _judged(report: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _print(summary: dict[str, Any]) -> None:
+def print_calibration(summary: dict[str, Any]) -> None:
+    """The facts of `calibration_summary` as tables."""
     dead = summary["dead_cells"]
     facts: dict[str, object] = {
         "chosen model": summary["chosen"],
@@ -216,7 +217,8 @@ def _print(summary: dict[str, Any]) -> None:
         "dead cells": ", ".join(f"({c[v.WORD_LINE]}, {c[v.BIT_LINE]})" for c in dead) or "none",
     }
     facts |= {f"note {k}": note for k, note in enumerate(summary["notes"], start=1)}
-    facts["written"] = " and ".join(summary["written"].values())
+    if "written" in summary:
+        facts["written"] = " and ".join(summary["written"].values())
     output.print_facts(f"Calibration of {summary['chip']}", facts)
     # Test patterns where there are some: nothing was fitted to them.
     groups = summary["models"][0]["judged"]

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 
 def info(
     source: Annotated[
-        str, typer.Argument(help="A measurement (NetCDF, CSV), a chip.yaml, or a bundled chip.")
+        str, typer.Argument(help="A measurement, a calibration, a chip.yaml, or a bundled chip.")
     ] = "reference",
     *,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Say what a measurement or a chip holds.
+    """Say what a measurement, a calibration or a chip holds.
 
     For a measurement with cell currents: how far the ideal product t @ I is from the charge,
     by kind of pattern, calibration and test apart.
@@ -33,6 +33,16 @@ def info(
             output.print_json(chip_summary(chip))
         else:
             _print_chip(chip)
+        return
+    calibration = sources.read_calibration(source)
+    if calibration is not None:
+        from analog_model.cli.calibrate import calibration_summary, print_calibration
+
+        summary = calibration_summary(calibration)
+        if as_json:
+            output.print_json(summary)
+        else:
+            print_calibration(summary)
         return
     measurement = sources.read_measurement(source)
     if as_json:

@@ -15,6 +15,7 @@ from analog_model.errors import ConfigurationError, DataError
 if TYPE_CHECKING:
     import xarray as xr
 
+    from analog_model.calibration.result import Calibration
     from analog_model.chip import Chip
 
 CHIP_SUFFIXES = (".yaml", ".yml")
@@ -37,6 +38,21 @@ def read_chip(name: str) -> Chip:
             name, expected="YAML text in UTF-8", got=f"byte {error.start} that is none"
         ) from None
     return Chip.from_yaml(text)
+
+
+def read_calibration(name: str) -> Calibration | None:
+    """Calibration held by a file; None where the name is that of anything else."""
+    from analog_model.dataset.groups import schema_of
+    from analog_model.dataset.io import read_bytes
+
+    if Path(name).suffix != ".nc" or not Path(name).is_file():
+        return None
+    content = read_bytes(name)
+    if schema_of(content) != v.CALIBRATION_SCHEMA:
+        return None
+    from analog_model.calibration.archive import decode_calibration
+
+    return decode_calibration(content, source=Path(name).name)
 
 
 def read_measurement(name: str) -> xr.Dataset:

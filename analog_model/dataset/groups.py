@@ -34,6 +34,16 @@ def encode_groups(groups: Mapping[str, xr.Dataset], attrs: Mapping[str, object])
     return bytes(content)
 
 
+def schema_of(content: bytes) -> str | None:
+    """What a NetCDF4 file says it is; None for any other content."""
+    try:
+        with h5py.File(io.BytesIO(content), "r") as file:
+            said = file.attrs.get("schema")
+    except DAMAGE:
+        return None
+    return said if isinstance(said, str) else None
+
+
 def decode_groups(
     content: bytes, schema: str, *, source: str, max_bytes: int
 ) -> tuple[dict[str, object], dict[str, xr.Dataset]]:

@@ -115,6 +115,12 @@ def test_what_is_told_is_what_is_written(written: tuple[dict[str, Any], Path]) -
     assert test["signal_to_error_ratio"] > 20 * ideal["signal_to_error_ratio"]
 
 
+def test_info_tells_a_calibration_again(written: tuple[dict[str, Any], Path]) -> None:
+    told = results("info", written[1])
+    assert told == {key: value for key, value in written[0].items() if key != "written"}
+    assert "SER on test patterns" in run("info", written[1]).stdout
+
+
 def test_the_chip_serves_simulate_as_it_is(
     written: tuple[dict[str, Any], Path], source: Path
 ) -> None:

@@ -215,7 +215,7 @@ def test_judging_needs_test_patterns() -> None:
 
 @pytest.fixture(scope="module")
 def effort() -> xr.Dataset:
-    return am.extraction_effort(am.example_chip("reference"), counts=(1, 4, 64), n_draws=5)
+    return am.extraction_effort(am.example_chip("reference"), counts=(1, 8, 64))
 
 
 def test_one_pattern_beside_the_reads_doubles_the_ratio_but_not_on_sparse(
@@ -226,6 +226,47 @@ def test_one_pattern_beside_the_reads_doubles_the_ratio_but_not_on_sparse(
     one_hot = effort["one_hot_ratio"]
     for kind in ("random", "binary"):
         assert effort["fewest_measurements"].sel(held_to="one_hot", kind=kind).item() == 17
+        assert effort["fewest_in_every_draw"].sel(held_to="one_hot", kind=kind).item() == 24
         assert ratio.sel(kind=kind, n_patterns=64).item() > 3 * one_hot.sel(kind=kind).item()
     assert (ratio.sel(kind="sparse") < one_hot.sel(kind="sparse")).all()
     assert np.isnan(effort["fewest_measurements"].sel(kind="sparse")).all()
+
+
+def simulated(chip: am.Chip) -> xr.Dataset:
+    """Random patterns for calibration; random, sparse ones for testing; noise as of a lab."""
+    generator = np.random.default_rng(0)
+    n = chip.n_word_lines
+    width = 1.24e-6 * generator.integers(0, 32, (90, n)) / 31
+    few = generator.random((30, n)) < 3 / n
+    width[60:] = 1.24e-6 * generator.integers(1, 32, (30, n)) / 31 * few
+    charge = am.simulate(chip, width)
+    charge = charge + 2e-4 * charge.max() * generator.standard_normal(charge.shape)
+    cells = ("weight_set", "word_line", "bit_line")
+    return xr.Dataset(
+        {
+            "pulse_width": (("pattern", "word_line"), width, {"units": "s"}),
+            "charge": (("pattern", "bit_line"), charge, {"units": "C"}),
+            "cell_current": (cells, chip.cell_current[None], {"units": "A"}),
+        },
+        coords={
+            "pattern": np.arange(90),
+            "kind": ("pattern", ["random"] * 60 + ["sparse"] * 30),
+            "split": ("pattern", ["calibration"] * 20 + ["test"] * 70),
+        },
+        attrs={"schema": "analog-model/measurement/1"},
+    )
+
+
+@pytest.mark.parametrize("chip", ["crosstalk three times as strong", "32 lines, routed feeders"])
+def test_the_gain_is_not_one_chips_luck(chip: str) -> None:
+    if chip.startswith("32"):
+        made = am.synthetic_chip(32, 8, layout_rule="routed_feeders", seed=1)
+    else:
+        made = am.synthetic_chip(16, 8, seed=0)
+        assert made.coupling is not None
+        made = made.replace(coupling=made.coupling.replace(kappa=3 * made.coupling.kappa))
+    effort = am.extraction_effort(simulated(made), counts=(1, 2, 4), n_draws=9)
+    fewest = effort["fewest_measurements"].sel(held_to="one_hot")
+    assert fewest.sel(kind="random").item() <= made.n_word_lines + 2
+    ratio = effort["signal_to_error_ratio"].sel(held_to="one_hot", kind="sparse")
+    assert (ratio < effort["one_hot_ratio"].sel(kind="sparse")).all()

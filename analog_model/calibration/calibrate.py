@@ -12,7 +12,7 @@ from analog_model.calibration.cells import Spread
 from analog_model.calibration.checkpoint import Checkpoint
 from analog_model.calibration.chips import NOMINAL_DRAIN_SENSITIVITY, chip_of
 from analog_model.calibration.fit import Fit
-from analog_model.calibration.ladder import Listener, Progress, climb
+from analog_model.calibration.ladder import Listener, Progress, climb, full_fit
 from analog_model.calibration.layout_proposal import propose_layout
 from analog_model.calibration.observations import ReadNoise
 from analog_model.calibration.problem import Problem, problem_of
@@ -99,9 +99,7 @@ def _fitted(
     chosen = order[richest_adequate(order)]
     tell("single cells", 0.65)
     rung = chosen.parameters.rung
-    full, spread = problem.fit_cells(
-        chosen, rung.replace(name="full", explains="single cells", free=("weights", "kappa"))
-    )
+    full, spread = full_fit(problem, chosen)
     listener(full)
     tell("ideal product, weights refitted", 0.85)
     refit, _ = problem.fit_cells(fits[IDEAL.name], IDEAL_REFIT)

@@ -231,13 +231,16 @@ def fit_cells(fit: Fit, reads: OneHotReads, observations: Observations) -> tuple
     Returns it with the spreads found. Raises nothing: departures are always determined,
     by their prior if by nothing else.
     """
-    spread, fixed = _first_spread(fit, reads)
+    first, fixed = _first_spread(fit, reads)
+    spread = first
     departure = np.zeros_like(reads.current)
     n_word_lines, dispersion = reads.current.shape[0], 1.0
     lower, upper = fit.parameters.bounds()
     for _ in range(GAUSS_NEWTON_STEPS):
         local = _local_problem(fit, reads, observations, departure)
         room = np.stack([lower - fit.vector - 1e-12, upper - fit.vector + 1e-12])
+        # From above: out of a spread near zero expectation maximisation hardly climbs.
+        spread = Spread(max(spread.weights, first.weights), max(spread.kappa, first.kappa))
         for _ in range(EXPECTATION_STEPS):
             solution = _solve(local, spread, dispersion, room)
             expected = _expected_spread(local, solution, fixed)

@@ -102,15 +102,17 @@ def linearise(
 
 
 def influence_of(scaled: np.ndarray) -> np.ndarray:
-    """Robust weight of every residual, 1 but for outliers (Huber 1964, at 5 sigma).
+    """Robust weight of every residual: 1 up to 5 sigma, then (5 sigma / residual)^4.
 
-    The scale is the median absolute residual, which outliers cannot move.
+    Beyond the threshold what a reading adds to the misfit falls with its distance, so that
+    a wrong one is forgotten; at a constant 5 sigma it would still pass for a spread of the
+    cells. The scale is the median absolute residual, which outliers cannot move.
     """
     scale = 1.4826 * float(np.median(np.abs(scaled)))
     if scale == 0:
         return np.ones_like(scaled)
     excess = np.abs(scaled) / (OUTLIER * scale)
-    return 1 / np.maximum(excess, 1.0)
+    return 1 / np.maximum(excess, 1.0) ** 4
 
 
 def minimise(

@@ -298,7 +298,7 @@ class CalibrationView(pn.viewable.Viewer):
         self._enable_choices(on=True)
         self.use.disabled = self.state.source_chip == outcome.calibration.chip
         self.yaml.disabled = False
-        self.summary.object = summary(outcome, split=selected["split"], kind=selected["kind"])
+        self.summary.object = self._summary(outcome, selected)
         one = {v.SPLIT: selected["split"], v.KIND: selected["kind"]}
         models = fitted_models(outcome)
         if aspect == "models":
@@ -311,6 +311,14 @@ class CalibrationView(pn.viewable.Viewer):
             self.parameters.show(outcome.calibration)
         else:
             self.extraction.show(finished, kind=selected["kind"], running=self.run.busy)
+
+    def _summary(self, outcome: Outcome, selected: dict[str, str]) -> str:
+        if self.state.aspect != "residuals":
+            full = list(outcome.calibration.chips)[-1]
+            return summary(outcome, **{**selected, "model": full})
+        labelled = v.KIND in outcome.charges.coords
+        drawn = kinds_of(outcome, selected["split"])[1:] if selected["kind"] == ALL_KINDS else []
+        return summary(outcome, kinds=drawn if labelled else [], **selected)
 
     def _reflect(self, outcome: Outcome, selected: dict[str, str]) -> None:
         """Have the choices say what is shown, without that counting as a choice."""

@@ -17,17 +17,10 @@ import xarray as xr
 from analog_model.errors import AnalogModelError
 from dashboard.calibration_run import Stage, calibrate_measurement
 from dashboard.jobs import Job, job_queue
+from dashboard.views.export import PRIMARY
 from dashboard.views.html import Html
 
 LOOK_MS = 80
-_ACCENT = """
-:host(.solid) .bk-btn.bk-btn-default {
-  color: var(--on-accent, #ffffff); background-color: var(--accent, #0b62a8);
-}
-:host(.solid) .bk-btn.bk-btn-default:hover {
-  background-color: var(--accent, #0b62a8); opacity: 0.9;
-}
-"""
 _STYLE = """
 :host { font-size: 13px; color: var(--text, inherit); font-variant-numeric: tabular-nums; }
 .run { min-height: 28px; align-content: center; display: grid; gap: 3px; min-width: 0; }
@@ -54,7 +47,7 @@ class Run:
         self._begun = 0.0
         self._shown = ""
         self.start_button = pn.widgets.Button(
-            label="Calibrate", width=104, margin=0, stylesheets=[_ACCENT]
+            label="Calibrate", width=104, margin=0, stylesheets=[PRIMARY]
         )
         self.cancel_button = pn.widgets.Button(label="Cancel", width=104, margin=0, visible=False)
         self.status = Html(

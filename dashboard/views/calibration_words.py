@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
 
 import xarray as xr
@@ -10,8 +11,9 @@ import xarray as xr
 import analog_model as am
 from analog_model import vocabulary as v
 from analog_model.calibration.observations import choose
+from analog_model.figures.colours import KIND_COLOURS
 from dashboard.calibration_run import Outcome
-from dashboard.views.calibration_numbers import model_label
+from dashboard.views.calibration_numbers import FULL, IDEAL, model_label
 from dashboard.views.error_bars import ser_text
 
 _MUTED = "color: var(--muted, #5a6577)"
@@ -90,17 +92,21 @@ def _box(title: str, body: str) -> str:
     )
 
 
-def summary(outcome: Outcome, *, split: str, kind: str) -> str:
-    """The result in one line: SER before, after, the ceiling."""
+def summary(
+    outcome: Outcome, *, model: str, split: str, kind: str, kinds: Sequence[str] = ()
+) -> str:
+    """The result in two lines: SER of a model, of the ideal product, the ceiling.
+
+    `kinds` explains the colours of the kinds of pattern where points are drawn in them.
+    """
     report = outcome.report.sel({v.SPLIT: split, v.KIND: kind})
     ratio = report["signal_to_error_ratio"]
-    names = [str(name) for name in report["model"].values]
-    last = float(ratio.sel(model=names[-1]))
-    first = float(ratio.sel(model=names[0]))
+    first = float(ratio.isel(model=0))
     ceiling = float(report["ceiling"].values[0])
-    chi_square = float(report["chi_square"].sel(model=names[-1]))
+    chi_square = float(report["chi_square"].sel(model=model))
     against = (
-        f"read noise allows {am.decibel(ceiling):.1f} dB, χ² per reading {chi_square:.2f}"
+        f"read noise allows {am.decibel(ceiling):.1f} dB, χ² per reading "
+        + (f"{chi_square:.0f}" if chi_square >= 1e3 else f"{chi_square:.3g}")
         if math.isfinite(ceiling)
         else "the file states no read noise to compare with"
     )
@@ -108,11 +114,24 @@ def summary(outcome: Outcome, *, split: str, kind: str) -> str:
         against += "; fitted to these patterns, which flatters every model"
     which = "all kinds" if kind == "all" else kind.replace("_", " ")
     chosen = str(outcome.calibration.ladder.attrs["chosen"])
+    against += (
+        "".join(
+            f' <span style="color: {KIND_COLOURS[name]}; margin-left: 10px">●</span> '
+            f"{name.replace('_', ' ')}"
+            for name in kinds
+        )
+        or f"; chosen: {escape(model_label(chosen))}"
+    )
+    before = f"; ideal product with one-hot reads {ser_text(first)}" if model != IDEAL else ""
     return (
         '<div style="display: flex; flex-wrap: wrap; gap: 0 14px; align-items: baseline; '
         'line-height: 1.4">'
-        f'<span style="font-size: 20px; font-weight: 600">{ser_text(last)}</span>'
-        f"<span>full model on <b>{escape(split)} patterns</b>, {escape(which)}; "
-        f"ideal product with one-hot reads {ser_text(first)}</span>"
-        f'<span style="{_MUTED}">{against}; chosen: {escape(model_label(chosen))}</span></div>'
+        f'<span style="font-size: 20px; font-weight: 600">{ser_text(float(ratio.sel(model=model)))}'
+        f"</span><span>{escape(_named(model))} on <b>{escape(split)} patterns</b>, "
+        f"{escape(which)}{before}</span>"
+        f'<span style="{_MUTED}">{against}</span></div>'
     )
+
+
+def _named(model: str) -> str:
+    return "full model" if model == FULL else f"model “{model_label(model)}”"

@@ -34,8 +34,14 @@ _MIME = {
     "csv": "text/csv",
     "yaml": "application/yaml",
 }
-_PRIMARY = """
-.bk-btn.bk-btn-default { color: var(--on-accent, #ffffff); background: var(--accent, #0b62a8); }
+# The one button that a box or a page is about.
+PRIMARY = """
+:host(.solid) .bk-btn.bk-btn-default {
+  color: var(--on-accent, #ffffff); background-color: var(--accent, #0b62a8);
+}
+:host(.solid) .bk-btn.bk-btn-default:hover {
+  background-color: var(--accent, #0b62a8); opacity: 0.9;
+}
 """
 _numbers = count(1)
 # Runs in the browser: turns the text of a file into a download.
@@ -140,7 +146,7 @@ class Export:
         self.format = _choice("Format", FORMATS)
         self.width = _choice("Width", WIDTH_LABELS)
         self.save = pn.widgets.Button(
-            name="Save figure", button_type="primary", margin=(8, 0, 0, 0)
+            label="Save figure", margin=(8, 0, 0, 0), stylesheets=[PRIMARY]
         )
         self.netcdf = pn.widgets.Button(name="NetCDF", button_type="default", margin=0)
         self.csv = pn.widgets.Button(name="CSV", button_type="default", margin=(0, 0, 0, 8))

@@ -1,6 +1,11 @@
 from .calibration.archive import open_calibration as open_calibration
 from .calibration.archive import save_calibration as save_calibration
 from .calibration.calibrate import calibrate as calibrate
+from .calibration.layout_proposal import propose_layout as propose_layout
+from .calibration.observations import ReadNoise as ReadNoise
+from .calibration.planning import expected_errors as expected_errors
+from .calibration.planning import plan_patterns as plan_patterns
+from .calibration.transfer import extend as extend
 from .chip import EKV as EKV
 from .chip import BitLine as BitLine
 from .chip import Chip as Chip

@@ -16,6 +16,8 @@ from analog_model import vocabulary as v
 from analog_model.calibration.calibrate import calibrate
 from analog_model.calibration.result import Calibration
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def measurement() -> xr.Dataset:

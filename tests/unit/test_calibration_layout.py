@@ -19,6 +19,7 @@ def same_partition(first: np.ndarray, second: np.ndarray) -> bool:
     return len(pairs) == len(np.unique(first)) == len(np.unique(second))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("weight_set", [0, 1])
 def test_the_bundled_chip_shows_its_four_classes(weight_set: int) -> None:
     measurement = am.example_chip()

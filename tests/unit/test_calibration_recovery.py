@@ -12,6 +12,7 @@ from scipy.stats import chi2
 
 from tests.benchmarks.planted_recovery import BOUNDED, READS_ERROR, coverage, recover
 
+pytestmark = pytest.mark.slow
 RUNS = 12
 
 

@@ -176,6 +176,7 @@ def test_a_chip_ruled_by_its_wires() -> None:
     assert str(row.status.values) == "identified"
 
 
+@pytest.mark.slow
 def test_twice_as_many_word_lines_as_bit_lines() -> None:
     chip = planted_chip(32, 16, 5, mismatch=0.03)
     _, chi_square, _ = described(measured(chip, 5, reads_error=0.003, random=60, mixed=20))

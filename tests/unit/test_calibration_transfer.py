@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -65,8 +67,6 @@ def test_mismatch_is_drawn_from_its_seed_with_the_spread_found(small: Calibratio
 def test_capacitance_scales_as_it_is_told(small: Calibration) -> None:
     line = small.chips["shared"].bit_line.replace(capacitance=1e-11, drain_sensitivity=0.1)
     chips = dict(small.chips) | {"shared": small.chips["shared"].replace(bit_line=line)}
-    from dataclasses import replace
-
     droopy = replace(small, chips=chips)
     assert extend(droopy, 32, 16).chip.bit_line.capacitance == pytest.approx(2e-11)
     fixed = extend(droopy, 32, 16, capacitance="fixed")

@@ -31,8 +31,9 @@ class Fit:
     """Shared parameters of one rung, fitted.
 
     `vector` in the internal coordinates of `parameters`, `covariance` likewise, already
-    scaled by `dispersion`; `seen` (size,) is False where the patterns do not depend on a
-    parameter. `residual` (V, M) and `held_out` (V, M), the residual of each pattern when it
+    scaled by `dispersion`; `seen` (size,) is False where the patterns do not determine a
+    parameter, `entangled` (size,) True where they depend on it all the same but cannot tell
+    it from others. `residual` (V, M) and `held_out` (V, M), the residual of each pattern when it
     is left out, are in units of sigma, times the square root of the robust weight
     `influence` (V, M). `cell_current` (N, M) [A]; `deviation` (K, N, M) of the kappas of
     single cells, zero unless fitted; `cell_error`, `deviation_error` their standard errors.
@@ -42,6 +43,7 @@ class Fit:
     vector: np.ndarray
     covariance: np.ndarray
     seen: np.ndarray
+    entangled: np.ndarray
     dispersion: float
     influence: np.ndarray
     residual: np.ndarray
@@ -226,6 +228,7 @@ def fit_shared(
         vector=vector,
         covariance=covariance * scale,
         seen=seen,
+        entangled=~seen & np.abs(flat).any(axis=0),
         dispersion=dispersion,
         influence=weights,
         residual=residual,

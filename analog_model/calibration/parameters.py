@@ -107,8 +107,10 @@ class SharedParameters:
         value, spread = vector.astype(float).copy(), error.astype(float).copy()
         for k, name in enumerate(self.scalars, start=len(self.kappa_names)):
             if name == "specific_current":
-                value[k] = self.reference.current / vector[k] ** 2
-                spread[k] = 2 * value[k] * error[k] / vector[k]
+                # gamma = 0 is weak inversion itself, and may end an interval.
+                limit = vector[k] == 0 or not np.isfinite(error[k])
+                value[k] = np.inf if vector[k] == 0 else self.reference.current / vector[k] ** 2
+                spread[k] = np.inf if limit else 2 * value[k] * error[k] / vector[k]
             else:
                 value[k], spread[k] = vector[k] * self.unit_of(name), error[k] * self.unit_of(name)
         return value, spread

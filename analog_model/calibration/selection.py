@@ -34,17 +34,29 @@ def held_out(fit: Fit) -> HeldOut:
     return HeldOut((fit.held_out**2).mean(axis=1))
 
 
+def undetermined(fit: Fit) -> bool:
+    """Whether the patterns leave some kappa of the fit free to run away.
+
+    They depend on it, unlike on one that is unseen, yet cannot tell it from the others: a
+    rung that asks more of few patterns or lines than they hold.
+    """
+    return bool(fit.entangled[: len(fit.parameters.kappa_names)].any())
+
+
 def richest_adequate(fits: Sequence[Fit]) -> int:
     """Index of the richest fit that no simpler one beats convincingly.
 
     `fits` run from simple to rich and judge the same patterns. A fit is beaten when a
-    simpler one's gain over it, pattern by pattern, exceeds `MARGIN` of its standard error.
+    simpler one's gain over it, pattern by pattern, exceeds `MARGIN` of its standard error;
+    one with an undetermined kappa is not in the running.
     Rich rather than simple, for an effect that hides behind the errors of the reads while
     cells are frozen, once left out, biases the parameters that stay; once kept, it is
     reported as consistent with zero.
     """
     scores = [held_out(fit).per_pattern for fit in fits]
     for index in range(len(fits) - 1, 0, -1):
+        if undetermined(fits[index]):
+            continue
         gains = [scores[index] - simpler for simpler in scores[:index]]
         errors = [
             gain.std(ddof=1) / np.sqrt(gain.size) if gain.size > 1 else np.inf for gain in gains

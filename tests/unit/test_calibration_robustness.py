@@ -181,3 +181,40 @@ def test_twice_as_many_word_lines_as_bit_lines() -> None:
     chip = planted_chip(32, 16, 5, mismatch=0.03)
     _, chi_square, _ = described(measured(chip, 5, reads_error=0.003, random=60, mixed=20))
     assert chi_square < 1.4
+
+
+def test_two_word_lines_cannot_hold_every_rung() -> None:
+    """Charges made by formula; two lines tell the sides of one class apart by its weights."""
+    generator = np.random.default_rng(0)
+    current = generator.uniform(0.2e-6, 0.8e-6, (2, 4))
+    kappa = np.array([0.08, 0.03] * 2)
+    width = 1e-6 * generator.integers(0, 32, (60, 2)) / 31
+    overlap = width.min(axis=1, keepdims=True)
+    charge = width @ current + overlap * (np.expm1(kappa) * current.sum(axis=0))
+    charge += 1e-4 * charge.max() * generator.standard_normal(charge.shape)
+    measurement = xr.Dataset(
+        {
+            v.PULSE_WIDTH: ((v.PATTERN, v.WORD_LINE), width, {"units": "s"}),
+            v.CHARGE: ((v.PATTERN, v.BIT_LINE), charge, {"units": "C"}),
+            v.CELL_CURRENT: (
+                (v.WEIGHT_SET, v.WORD_LINE, v.BIT_LINE),
+                current[None],
+                {"units": "A"},
+            ),
+            v.LAYOUT_CLASS: ((v.WORD_LINE, v.BIT_LINE), np.array([[0, 1, 0, 1]] * 2)),
+        },
+        coords={
+            v.PATTERN: np.arange(60),
+            v.KIND: (v.PATTERN, ["random"] * 60),
+            v.SPLIT: (v.PATTERN, [v.CALIBRATION] * 40 + [v.TEST] * 20),
+        },
+        attrs={
+            "schema": v.MEASUREMENT_SCHEMA,
+            "chip": "planted",
+            "noise": "sigma = hypot(0.0001*max(charge), 0.0*charge)",
+        },
+    )
+    found = calibrate(measurement)
+    # The rungs with the specific current leave the kappas free to run away together.
+    assert found.ladder.attrs["chosen"] in ("crosstalk", "crosstalk_far")
+    assert judged(found) < 2.0

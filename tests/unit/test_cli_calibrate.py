@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +209,10 @@ def test_a_damaged_checkpoint_is_told_and_left_behind(
     assert am.open_calibration(destination).chip == am.open_calibration(written[1]).chip
 
 
+# A process started in the background may inherit an ignored Ctrl-C; a terminal's does not.
 _INTERRUPTED = """
-import sys, time
+import signal, sys, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from analog_model.calibration import problem
 fit = problem.fit_shared
 def slow(*arguments, **options):
@@ -257,6 +260,15 @@ def test_ctrl_c_leaves_no_half_file_and_the_next_run_goes_on(
     xr.testing.assert_identical(again.cells, straight.cells)
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Ctrl-C as in a terminal, also where the tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_waits_while_files_are_written() -> None:
     from analog_model.cli.work import undisturbed
 

@@ -222,7 +222,7 @@ def slot_currents(chip: Chip, pulse_width: Any, *, bit_line: int | None = None) 
         array = slots.one_bit_line(array, bit_line)
     with torch.no_grad():
         current, drop = slots.cell_currents(array, duty)
-        residual = float(slots.drop_residual(array, duty)) if duty.numel() else 0.0
+        residual = float(slots.drop_residual(array, duty, current)) if duty.numel() else 0.0
     dims = (v.TIME_SLOT, v.WORD_LINE, v.BIT_LINE)
     return (
         timeline.assign(

@@ -219,7 +219,17 @@ class ParameterControls:
         _set(self.note, visible=not values["drain_sensitivity"] and any(drops))
 
 
+# Panel holds each value back for 50 ms, lest many follow; `LatestOnly` sees to that here.
+_HOLD_BACK_MS = 1
+
+
 def _widget(spec: ParameterSpec) -> pn.widgets.Widget:
+    widget = _plain_widget(spec)
+    widget._debounce = _HOLD_BACK_MS  # noqa: SLF001 - Panel has no option for it
+    return widget
+
+
+def _plain_widget(spec: ParameterSpec) -> pn.widgets.Widget:
     if spec.choices:
         labels = {"self_consistent": "self-consistent", "first_order": "first order"}
         options = {labels.get(choice, choice): choice for choice in spec.choices}

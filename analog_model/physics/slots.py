@@ -272,8 +272,10 @@ def simulate(
     )
 
 
-def drop_residual(array: ArrayTensors, duty: Tensor) -> Tensor:
+def drop_residual(array: ArrayTensors, duty: Tensor, current: Tensor | None = None) -> Tensor:
     """Largest relative violation of I = I' (1 - g V(I)) by the ladder's solution, ().
+
+    `current` (P, N, M) [A] is the solution of `cell_currents`, found anew by default.
 
     V is formed anew from the solved currents through the resistances, so the number
     says how well the self-consistent equations are met; 0 without wire or lumped drop.
@@ -281,7 +283,7 @@ def drop_residual(array: ArrayTensors, duty: Tensor) -> Tensor:
     if array.segment_resistance is None or array.drain_sensitivity is None:
         return duty.new_zeros(())
     alone = _active(array, duty)
-    solved, _ = cell_currents(array, duty)
+    solved = cell_currents(array, duty)[0] if current is None else current
     ordered = solved.transpose(0, 1)[array.ladder_order]
     drop = bit_line.node_drop_first_order(ordered, array.segment_resistance)
     missed = ordered - alone[array.ladder_order] * (1 - array.drain_sensitivity * drop)

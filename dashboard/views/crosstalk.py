@@ -34,8 +34,10 @@ from dashboard.views.export import Export
 from dashboard.views.html import Html
 from dashboard.views.words import Words
 
-# Above this many cells the cell's course and the comparison wait until a drag pauses.
-_AT_ONCE = 128 * 128
+# The cell's course and the comparison come after the heatmap: in the next message, or above
+# this many cells when a drag pauses.
+_SMALL = 128 * 128
+_NEXT_MS = 20
 _PAUSE_MS = 120
 # Heights of the page's rows: controls, array, slots, cell.
 _ROWS = (54, 366, 48, 152)
@@ -250,10 +252,10 @@ class CrosstalkView(pn.viewable.Viewer):
         panel.show(found)
 
     def _soon(self, name: str, act: Callable[[], None]) -> None:
-        """Do it now on a small array, in a pause of the changes on a large one."""
+        """Do it once the heatmap is on its way, on a large array in a pause of the changes."""
         document = pn.state.curdoc
         served = document is not None and document.session_context is not None
-        if not served or self.state.chip.cell_current.size <= _AT_ONCE:
+        if not served:
             act()
             return
         if name in self._waiting:
@@ -264,7 +266,8 @@ class CrosstalkView(pn.viewable.Viewer):
             self._waiting.discard(name)
             act()
 
-        document.add_timeout_callback(later, _PAUSE_MS)
+        small = self.state.chip.cell_current.size <= _SMALL
+        document.add_timeout_callback(later, _NEXT_MS if small else _PAUSE_MS)
 
     @in_one_message
     def _zoom(self, factor: float | None) -> None:

@@ -117,5 +117,8 @@ def make_server(
     # Panel starts this endless task with the first event of the first session, whose document
     # it would then hold for good; started here it knows of none.
     server.io_loop.add_callback(pn.state._schedule_busy_cleanup)  # noqa: SLF001
+    loop = getattr(server.io_loop, "asyncio_loop", None)
+    if loop is not None:
+        loop.set_exception_handler(sessions.on_loop_error)
     server.start()
     return server

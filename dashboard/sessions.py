@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import weakref
 from typing import Any
@@ -10,6 +11,7 @@ import panel as pn
 from bokeh.document import Document
 from panel.links import Callback
 from tornado.ioloop import IOLoop
+from tornado.websocket import WebSocketClosedError
 
 from analog_model.errors import SimulationError
 from dashboard.state import State
@@ -60,6 +62,17 @@ def register(state: State) -> None:
     """Remember which state belongs to the session being built."""
     if pn.state.curdoc is not None:
         _states[pn.state.curdoc] = weakref.ref(state)
+
+
+def on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Take a page that closed while a message was on its way to it for what it is.
+
+    Tornado writes in a task that nobody awaits, so that the loop would report a failure.
+    """
+    if isinstance(context.get("exception"), WebSocketClosedError):
+        log.debug("A page closed before its last message arrived")
+        return
+    loop.default_exception_handler(context)
 
 
 def on_callback_error(error: Exception) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from tornado.websocket import WebSocketClosedError
@@ -22,8 +23,9 @@ def reported(error: Exception, caplog: pytest.LogCaptureFixture) -> list[str]:
         del task
         await asyncio.sleep(0)
 
-    with caplog.at_level(logging.INFO):
-        asyncio.run(run())
+    # A thread of its own: the browser tests leave a loop running in the worker's main thread.
+    with caplog.at_level(logging.INFO), ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, run()).result()
     return [record.getMessage() for record in caplog.records]
 
 

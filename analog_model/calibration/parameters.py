@@ -135,14 +135,16 @@ class SharedParameters:
             value = self.scalar(vector, name)
             return tensor(0.0 if value is None else value * self.unit_of(name))
 
+        dropping = {"wire_loss", "lumped_loss"} & set(self.scalars)
+
         return LossyArray(
             cell_current=tensor(cell_current),
             aggressor=torch.tensor(self.aggressor, dtype=torch.long),
             kappa=tensor(kappa),
             specific_current=None if gamma is None else tensor(self.reference.current / gamma**2),
             pitches=tensor(self.pitches),
-            wire_loss=scalar("wire_loss"),
-            lumped_loss=scalar("lumped_loss"),
+            wire_loss=scalar("wire_loss") if dropping else None,
+            lumped_loss=scalar("lumped_loss") if dropping else None,
             droop_loss=scalar("droop_loss"),
             dead_time=scalar("dead_time"),
         )

@@ -16,7 +16,7 @@ import xarray as xr
 
 from analog_model.calibration.result import Calibration
 from analog_model.chip import Chip, CouplingByCell, CouplingByClass, Layout
-from analog_model.errors import ConfigurationError
+from analog_model.chip.continuation import continued_layout, continued_segments
 
 CARRIES, ASSUMED, UNKNOWN = "carries over", "assumed", "unknown"
 
@@ -31,56 +31,6 @@ class Extension:
 
     chip: Chip
     notes: xr.Dataset
-
-
-def period_of(layout: Layout) -> tuple[int, int]:
-    """Smallest periods (word lines, bit lines) with which the layout map repeats itself.
-
-    At least two periods must lie within the map: one that is seen once may be anything.
-    Raises ConfigurationError where a direction has none.
-    """
-
-    def along(axis: int, name: str) -> int:
-        cells = np.moveaxis(layout.layout_class, axis, 0)
-        for period in range(1, cells.shape[0] // 2 + 1):
-            if (cells[period:] == cells[:-period]).all():
-                return period
-        raise ConfigurationError(
-            f"Layout.layout_class along the {name}s",
-            expected="a map that repeats itself at least once",
-            got=f"no period within {cells.shape[0]} {name}s",
-            advice="Pass the layout of the larger array.",
-        )
-
-    return along(0, "word line"), along(1, "bit line")
-
-
-def continued(layout: Layout, n_word_lines: int, n_bit_lines: int) -> Layout:
-    """The layout map of another size, continued with its periods."""
-    down, across = period_of(layout)
-    tile = layout.layout_class[:down, :across]
-    word_line, bit_line = np.indices((n_word_lines, n_bit_lines))
-    return layout.replace(layout_class=tile[word_line % down, bit_line % across])
-
-
-def _segments(chip: Chip, n_word_lines: int) -> np.ndarray | None:
-    """Pitches to the sense end, continued; None for the usual count."""
-    pitches = chip.bit_line.segments_to_sense
-    if pitches is None:
-        return None
-    step = np.diff(pitches)
-    if pitches.size < 2 or not np.allclose(step, step[0]):
-        raise ConfigurationError(
-            "BitLine.segments_to_sense",
-            expected="word lines at equal distances",
-            got=f"steps from {step.min(initial=0):g} to {step.max(initial=0):g} pitches",
-            advice="Set segments_to_sense of the larger chip yourself.",
-        )
-    # The sense end stays where it is: before the first word line or behind the last.
-    line = np.arange(n_word_lines)
-    if step[0] > 0:
-        return np.asarray(pitches[0] + step[0] * line)
-    return np.asarray(pitches[-1] - step[0] * line[::-1])
 
 
 def _coupling(
@@ -162,7 +112,7 @@ def extend(
     """
     small = calibration.chips["shared"]
     if layout is None:
-        layout = continued(small.layout, n_word_lines, n_bit_lines)
+        layout = continued_layout(small.layout, n_word_lines, n_bit_lines)
     line = small.bit_line
     farads = line.capacitance
     if farads is not None and capacitance == "per_pitch":
@@ -175,7 +125,9 @@ def extend(
         cell_current=current,
         layout=layout,
         coupling=_coupling(small, layout, spread, generator),
-        bit_line=line.replace(capacitance=farads, segments_to_sense=_segments(small, n_word_lines)),
+        bit_line=line.replace(
+            capacitance=farads, segments_to_sense=continued_segments(small, n_word_lines)
+        ),
         source=f"extended from {small.n_word_lines}x{small.n_bit_lines}: {small.source}",
     )
     notes = _notes(

@@ -10,8 +10,9 @@ import pytest
 from analog_model import signal_to_error_ratio, simulate
 from analog_model.calibration.calibrate import calibrate
 from analog_model.calibration.result import Calibration
-from analog_model.calibration.transfer import continued, extend, period_of
+from analog_model.calibration.transfer import extend
 from analog_model.chip import Layout
+from analog_model.chip.continuation import continued_layout, period_of
 from analog_model.errors import ConfigurationError
 from tests.planted import WIDEST, measured, planted_chip
 
@@ -77,7 +78,7 @@ def test_capacitance_scales_as_it_is_told(small: Calibration) -> None:
 @pytest.mark.parametrize("rule", ["mirrored_columns", "mirrored_columns_and_row_pairs", "uniform"])
 def test_layout_rules_continue_as_they_are_made(rule: str) -> None:
     small, large = getattr(Layout, rule)(6, 4), getattr(Layout, rule)(17, 9)
-    assert np.array_equal(continued(small, 17, 9).layout_class, large.layout_class)
+    assert np.array_equal(continued_layout(small, 17, 9).layout_class, large.layout_class)
 
 
 def test_a_feeder_every_fourth_bit_line_keeps_its_place() -> None:
@@ -85,13 +86,13 @@ def test_a_feeder_every_fourth_bit_line_keeps_its_place() -> None:
     large = Layout.routed_feeders(8, 31, feeder_bit_line=1, period=4)
     # The first bit lines are before the feeder's first pass either way.
     assert period_of(small) == (1, 4)
-    assert np.array_equal(continued(small, 8, 31).layout_class, large.layout_class)
+    assert np.array_equal(continued_layout(small, 8, 31).layout_class, large.layout_class)
 
 
-def test_a_map_without_period_cannot_be_continued() -> None:
+def test_a_map_without_period_cannot_be_continued_layout() -> None:
     lonely = Layout.routed_feeders(6, 6, feeder_bit_line=2)
     with pytest.raises(ConfigurationError, match=r"repeats itself.*no period within 6 bit lines"):
-        continued(lonely, 12, 12)
+        continued_layout(lonely, 12, 12)
 
 
 def test_a_period_seen_once_is_no_period() -> None:

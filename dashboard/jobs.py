@@ -156,8 +156,9 @@ class JobQueue:
         before = list(self._waiting)
         if job in before:
             before = before[: before.index(job)]
-        live = [other for other in before if not other.is_cancelled]
-        return len(live) + (self._running is not None)
+        if self._running is not None:
+            before.append(self._running)
+        return sum(not other.is_cancelled for other in before)
 
     def _work(self) -> None:
         while True:

@@ -39,6 +39,7 @@ from dashboard.views.calibration_residuals import ResidualPlots
 from dashboard.views.calibration_words import beforehand, summary
 from dashboard.views.export import Export, chip_file
 from dashboard.views.html import Html
+from dashboard.views.side_by_side import side_by_side
 
 ASPECTS = {
     "Models": "models",
@@ -95,7 +96,7 @@ class CalibrationView(pn.viewable.Viewer):
         self.model = pn.widgets.Select(
             label="Model", width=176, margin=0, visible=False, stylesheets=[_UNSEEN_LABEL]
         )
-        self.summary = Html("", height=44, sizing_mode="stretch_width", margin=(6, 2, 0, 2))
+        self.summary = Html("", min_height=44, sizing_mode="stretch_width", margin=(6, 2, 0, 2))
         self.bars, self.steps = ModelBars(self._choose_model), StepBars()
         self.residuals, self.parameters = ResidualPlots(), ParameterTables()
         self.extraction = ExtractionPlots()
@@ -152,11 +153,9 @@ class CalibrationView(pn.viewable.Viewer):
 
     def _aspects(self) -> dict[str, pn.viewable.Viewable]:
         bars = pn.pane.Bokeh(self.bars.figure, sizing_mode="stretch_both", margin=0)
-        steps_pane = pn.pane.Bokeh(
-            self.steps.figure, sizing_mode="stretch_both", margin=(0, 0, 0, 12), max_width=440
-        )
+        steps_pane = pn.pane.Bokeh(self.steps.figure, sizing_mode="stretch_both", margin=0)
         return {
-            "models": pn.Row(bars, steps_pane, sizing_mode="stretch_both", margin=0),
+            "models": side_by_side(bars, steps_pane, left_width=440, right_width=420),
             "residuals": self.residuals.layout,
             "parameters": self.parameters.layout,
             "extraction": self.extraction.layout,
@@ -180,6 +179,7 @@ class CalibrationView(pn.viewable.Viewer):
             self.model,
             sizing_mode="stretch_width",
             margin=(8, 0, 0, 0),
+            styles={"flex-wrap": "wrap", "row-gap": "6px"},
         )
         return pn.Column(
             top,
@@ -268,7 +268,7 @@ class CalibrationView(pn.viewable.Viewer):
         if measurement is not None and self.finished is not None:
             finishes.keep(measurement, weight_set, self.finished)
 
-    def _ended(self, _status: str) -> None:
+    def _ended(self) -> None:
         self._climbing = False
         self._update()
 

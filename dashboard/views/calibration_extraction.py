@@ -29,6 +29,7 @@ from dashboard import theme
 from dashboard.views.calibration_numbers import ALL_KINDS, Finished
 from dashboard.views.error_bars import ser_text
 from dashboard.views.html import Html
+from dashboard.views.side_by_side import side_by_side
 
 METHOD_LABELS = {
     "single": "one-hot reads",
@@ -217,17 +218,15 @@ class ExtractionPlots:
     def __init__(self) -> None:
         self.methods, self.effort = MethodBars(), EffortPlot()
         self.words = Html(
-            "", height=62, sizing_mode="stretch_width", margin=(6, 2, 0, 2), stylesheets=[_STYLE]
+            "",
+            min_height=44,
+            sizing_mode="stretch_width",
+            margin=(6, 2, 0, 2),
+            stylesheets=[_STYLE],
         )
-        effort = pn.pane.Bokeh(
-            self.effort.figure, sizing_mode="stretch_both", margin=(0, 0, 0, 12), max_width=440
-        )
-        self.plots = pn.Row(
-            pn.pane.Bokeh(self.methods.figure, sizing_mode="stretch_both", margin=0),
-            effort,
-            sizing_mode="stretch_both",
-            margin=0,
-        )
+        methods = pn.pane.Bokeh(self.methods.figure, sizing_mode="stretch_both", margin=0)
+        effort = pn.pane.Bokeh(self.effort.figure, sizing_mode="stretch_both", margin=0)
+        self.plots = side_by_side(methods, effort, left_width=440, right_width=400)
         self.layout = pn.Column(self.plots, self.words, sizing_mode="stretch_both", margin=0)
 
     def show(self, finished: Finished, *, kind: str, running: bool) -> None:

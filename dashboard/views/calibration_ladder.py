@@ -171,7 +171,7 @@ class StepBars:
         self.rows = FactorRange()
         self.range = Range1d(0.5, 2000)
         self.figure = figure(
-            title="Share of the error energy that each effect explains",
+            title="Error energy that each effect explains",
             sizing_mode="stretch_both",
             x_range=self.range,
             x_scale=LogScale(),

@@ -27,6 +27,7 @@ from analog_model.figures.colours import CATEGORICAL
 from analog_model.figures.units import unit_for
 from dashboard import theme
 from dashboard.views.html import Html
+from dashboard.views.side_by_side import side_by_side
 
 _KAPPA = re.compile(r"^kappa\[(?P<name>.*), (?P<offset>[+-]\d+)\]$")
 # Distance of one offset's marks from the next within a class, in classes.
@@ -169,17 +170,12 @@ class ParameterTables:
         self.kappas = KappaPlot()
         self.tables = Html(
             "",
-            sizing_mode="stretch_both",
+            sizing_mode="stretch_width",
             stylesheets=[_STYLE],
-            margin=(4, 0, 0, 16),
-            max_width=430,
+            margin=(4, 0, 0, 4),
         )
-        self.layout = pn.Row(
-            pn.pane.Bokeh(self.kappas.figure, sizing_mode="stretch_both", margin=0),
-            self.tables,
-            sizing_mode="stretch_both",
-            margin=0,
-        )
+        kappas = pn.pane.Bokeh(self.kappas.figure, sizing_mode="stretch_both", margin=0)
+        self.layout = side_by_side(kappas, self.tables, left_width=440, right_width=400)
 
     def show(self, calibration: Calibration) -> None:
         """Everything that a calibration found, with what it assumed."""

@@ -21,6 +21,7 @@ from dashboard.views.export import PRIMARY
 from dashboard.views.html import Html
 
 LOOK_MS = 80
+_PAINT_MS = 150
 _STYLE = """
 :host { font-size: 13px; color: var(--text, inherit); font-variant-numeric: tabular-nums; }
 .run { min-height: 28px; align-content: center; display: grid; gap: 3px; min-width: 0; }
@@ -34,10 +35,11 @@ progress { width: 100%; height: 6px; accent-color: var(--accent, #0b62a8); }
 class Run:
     """Controls of one calibration at a time.
 
-    `heard` is told whatever the job sends but stages, `ended` the status at its end.
+    `heard` is told whatever the job sends but stages; `ended` is called at its end, for a
+    cancelled one without waiting for its process.
     """
 
-    def __init__(self, *, heard: Callable[[Any], None], ended: Callable[[str], None]) -> None:
+    def __init__(self, *, heard: Callable[[Any], None], ended: Callable[[], None]) -> None:
         self._heard = heard
         self._ended = ended
         self._job: Job | None = None
@@ -80,10 +82,13 @@ class Run:
         return True
 
     def cancel(self) -> None:
-        """End the calibration, if there is one."""
+        """End the calibration, if there is one; its process goes in the background."""
         if self._job is not None:
             self._job.cancel()
             self.cancel_button.disabled = True
+            self.say("Cancelled.")
+            # The page is rearranged only once this is painted.
+            self._looks.period = _PAINT_MS
 
     def look(self) -> None:
         """Take what the job has sent since the last look."""
@@ -91,7 +96,7 @@ class Run:
         if job is None:
             return
         # Read before the messages: what the job sent last must not be missed.
-        over = job.ended.is_set()
+        over = job.ended.is_set() or job.is_cancelled
         for message in job.messages():
             if isinstance(message, Stage):
                 self._stage = message
@@ -113,13 +118,13 @@ class Run:
             self._looks = None
         self.start_button.visible, self.cancel_button.visible = True, False
         seconds = time.monotonic() - self._begun
-        if job.status == "done":
-            self.say(f"Done in {seconds:.0f} s.")
-        elif job.status == "cancelled":
+        if job.is_cancelled:
             self.say("Cancelled.")
+        elif job.status == "done":
+            self.say(f"Done in {seconds:.0f} s.")
         else:
             self.say(job.error, "error")
-        self._ended(job.status)
+        self._ended()
 
     def _show_progress(self, job: Job) -> None:
         seconds = int(time.monotonic() - self._begun)

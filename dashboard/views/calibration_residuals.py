@@ -31,6 +31,7 @@ from dashboard.views.calibration_numbers import (
 )
 from dashboard.views.crosstalk_axes import line_range, line_ticker, resize
 from dashboard.views.error_scatter import ChargeScatter
+from dashboard.views.side_by_side import side_by_side
 
 _BAR = 68
 _LEFT = 92
@@ -182,10 +183,9 @@ class ResidualPlots:
             pn.pane.Bokeh(self.cells.figure, sizing_mode="stretch_both", margin=0),
             pn.pane.Bokeh(self.kinds.figure, sizing_mode="stretch_width", margin=0),
             sizing_mode="stretch_both",
-            max_width=470,
-            margin=(0, 0, 0, 12),
+            margin=0,
         )
-        self.layout = pn.Row(left, right, sizing_mode="stretch_both", margin=0)
+        self.layout = side_by_side(left, right, left_width=420, right_width=400, height=460)
 
     def show(self, chosen: Selection) -> None:
         """Draw the residuals of a selection."""

@@ -124,7 +124,8 @@ def summary(
     )
     before = f"; ideal product with one-hot reads {ser_text(first)}" if model != IDEAL else ""
     return (
-        '<div style="display: flex; flex-wrap: wrap; gap: 0 14px; align-items: baseline; '
+        '<div class="summary" style="display: flex; flex-wrap: wrap; gap: 0 14px; '
+        "align-items: baseline; "
         'line-height: 1.4">'
         f'<span style="font-size: 20px; font-weight: 600">{ser_text(float(ratio.sel(model=model)))}'
         f"</span><span>{escape(_named(model))} on <b>{escape(split)} patterns</b>, "

@@ -118,7 +118,7 @@ class ComparisonPanel:
     def __init__(self, kind: str) -> None:
         self.shape = (2, 2)
         self.kind = pn.widgets.RadioButtonGroup(
-            name="Patterns compared",
+            label="Patterns compared",
             options=KIND_LABELS,
             value=kind,
             width=230,

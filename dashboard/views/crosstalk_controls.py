@@ -44,9 +44,9 @@ class PatternControls:
     def __init__(self, state: State) -> None:
         self.state = state
         self._showing = False
-        self.source = pn.widgets.Select(name="Pattern", options=SOURCE_LABELS, width=150)
-        self.number = pn.widgets.IntInput(name="Seed", start=0, width=84)
-        self.kind = pn.widgets.Select(name="Kind", options={ANY_KIND: ANY_KIND}, width=120)
+        self.source = pn.widgets.Select(label="Pattern", options=SOURCE_LABELS, width=150)
+        self.number = pn.widgets.IntInput(label="Seed", start=0, width=84)
+        self.kind = pn.widgets.Select(label="Kind", options={ANY_KIND: ANY_KIND}, width=120)
         self.note = Words(_NOTE, width=210)
         self.layout = pn.Row(
             self.source,
@@ -76,7 +76,7 @@ class PatternControls:
         try:
             self.source.param.update(options=options, value=state.pattern_source)
             self.number.param.update(
-                name="Number" if measured else "Seed",
+                label="Number" if measured else "Seed",
                 value=state.pattern_index if measured else state.pattern_seed,
                 end=state.measurement.sizes[v.PATTERN] - 1 if measured else None,
                 visible=measured or random,
@@ -135,9 +135,9 @@ class SlotControls:
         self.state = state
         self._showing = False
         self.slider = pn.widgets.IntSlider(
-            name="Time slot", start=0, end=1, show_value=False, sizing_mode="stretch_width"
+            label="Time slot", start=0, end=1, show_value=False, sizing_mode="stretch_width"
         )
-        self.play = pn.widgets.Toggle(name="▶ Play", width=76, align="end")
+        self.play = pn.widgets.Toggle(label="▶ Play", width=76, align="end")
         self.play.jscallback(args={"slider": self.slider, "toggle": self.play}, value=_PLAY)
         self.layout = pn.Row(self.slider, self.play, sizing_mode="stretch_width", height=48)
         self._choose: LatestOnly[int] = latest_only(lambda slot: state.param.update(time_slot=slot))
@@ -149,7 +149,7 @@ class SlotControls:
         self._showing = True
         try:
             self.slider.param.update(
-                name=f"Time slot {self.state.time_slot} (last {n_slots - 1}): {span}"
+                label=f"Time slot {self.state.time_slot} (last {n_slots - 1}): {span}"
                 if n_slots
                 else "No pulse, no time slot",
                 end=max(n_slots - 1, 1),
@@ -164,7 +164,7 @@ class SlotControls:
             self._choose(event.new)
 
     def _on_play(self, event: param.parameterized.Event) -> None:
-        self.play.name = "❚❚ Pause" if event.new else "▶ Play"
+        self.play.label = "❚❚ Pause" if event.new else "▶ Play"
 
 
 class ShowControls:
@@ -172,7 +172,7 @@ class ShowControls:
 
     def __init__(self, state: State, zoom: Callable[[float | None], None]) -> None:
         self.quantity = pn.widgets.RadioButtonGroup(
-            name="Quantity shown",
+            label="Quantity shown",
             options={quantity.short: name for name, quantity in QUANTITIES.items()},
             value=state.quantity,
             align="end",
@@ -196,7 +196,7 @@ class ShowControls:
         state.param.watch(self._show, "quantity")
 
     def _button(self, label: str) -> pn.widgets.Button:
-        return pn.widgets.Button(name=label, align="end", margin=(5, 2))
+        return pn.widgets.Button(label=label, align="end", margin=(5, 2))
 
     def _show(self, event: Any) -> None:
         self.quantity.value = event.new

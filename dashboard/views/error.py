@@ -243,7 +243,7 @@ def _drawing() -> AbstractContextManager[None]:
 
 def _choice(name: str, options: dict[str, str], value: str) -> pn.widgets.RadioButtonGroup:
     return pn.widgets.RadioButtonGroup(
-        name=name, options=options, value=value, button_type="default", margin=(0, 12, 0, 0)
+        label=name, options=options, value=value, margin=(0, 12, 0, 0)
     )
 
 

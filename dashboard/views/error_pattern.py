@@ -51,11 +51,10 @@ class PatternStrip:
         self.figure.xgrid.grid_line_color = None
         self.figure.yaxis.ticker.desired_num_ticks = 2
         self.figure.xaxis.ticker.desired_num_ticks = 4
-        self.pattern = pn.widgets.IntInput(name="Pattern", width=86, margin=(0, 4))
-        self.bit_line = pn.widgets.IntInput(name="Bit line", width=72, margin=(0, 4))
+        self.pattern = pn.widgets.IntInput(label="Pattern", width=86, margin=(0, 4))
+        self.bit_line = pn.widgets.IntInput(label="Bit line", width=72, margin=(0, 4))
         self.open = pn.widgets.Button(
-            name="Show this pattern on the Crosstalk page",
-            button_type="default",
+            label="Show this pattern on the Crosstalk page",
             margin=(6, 4, 0, 4),
             sizing_mode="stretch_width",
         )

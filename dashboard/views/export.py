@@ -141,15 +141,15 @@ class Export:
         self._page = page
         self._what = what
         self._latest: Latest[ExportFile] = Latest(done=self.send, failed=self._fail)
-        self.button = pn.widgets.Toggle(name="Export…", button_type="default", width=84, margin=0)
-        self.figure = pn.widgets.Select(name="Figure", margin=(2, 0))
+        self.button = pn.widgets.Toggle(label="Export…", width=84, margin=0)
+        self.figure = pn.widgets.Select(label="Figure", margin=(2, 0))
         self.format = _choice("Format", FORMATS)
         self.width = _choice("Width", WIDTH_LABELS)
         self.save = pn.widgets.Button(
             label="Save figure", margin=(8, 0, 0, 0), stylesheets=[PRIMARY]
         )
-        self.netcdf = pn.widgets.Button(name="NetCDF", button_type="default", margin=0)
-        self.csv = pn.widgets.Button(name="CSV", button_type="default", margin=(0, 0, 0, 8))
+        self.netcdf = pn.widgets.Button(label="NetCDF", margin=0)
+        self.csv = pn.widgets.Button(label="CSV", margin=(0, 0, 0, 8))
         self.status = Html("", sizing_mode="stretch_width", margin=(6, 0, 0, 0))
         self.file = pn.widgets.TextInput(visible=False)
         self.file.jscallback(value=_SAVE)
@@ -262,5 +262,5 @@ def _label(text: str) -> Html:
 
 def _choice(name: str, options: dict[str, str]) -> pn.widgets.RadioButtonGroup:
     return pn.widgets.RadioButtonGroup(
-        name=name, options=options, value=next(iter(options.values())), margin=0
+        label=name, options=options, value=next(iter(options.values())), margin=0
     )

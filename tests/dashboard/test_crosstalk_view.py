@@ -268,14 +268,14 @@ def test_timeline_draws_pulses_and_a_bounded_number_of_edges(synthetic: Crosstal
     state.param.update(n_word_lines=700, alignment="staggered", stagger_step=3e-9)
     many = slot_edges(state.slots)
     assert len(many) > MOST_EDGES >= len(synthetic.timeline.edges.data["x"])
-    assert f"one slot edge of {synthetic.timeline.edge_step} drawn" in synthetic.slot.slider.name
+    assert f"one slot edge of {synthetic.timeline.edge_step} drawn" in synthetic.slot.slider.label
 
 
 def test_an_operation_without_pulses_is_shown_as_such(synthetic: CrosstalkView) -> None:
     synthetic.state.set_pattern([0] * 12)
     assert np.abs(image(synthetic)).max() == 0
     assert synthetic.slot.slider.disabled
-    assert "No pulse" in synthetic.slot.slider.name
+    assert "No pulse" in synthetic.slot.slider.label
     synthetic.actions.choose_time(1e-7)
     assert len(steps(synthetic.state.slots, np.empty(0))[0]) == 0
 

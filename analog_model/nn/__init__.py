@@ -1,0 +1,1 @@
+"""Neural networks whose layers run on analog arrays."""

@@ -1,0 +1,1 @@
+"""Images with labels: what the networks are trained on."""

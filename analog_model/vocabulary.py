@@ -48,6 +48,29 @@ Y_POSITION = "y_position"
 # Variable of an extraction, beside `cell_current`.
 STANDARD_ERROR = "standard_error"
 
+# Layer map: how a converted network lies on arrays.
+CELL = "cell"
+LAYER = "layer"
+LAYER_OF_CELL = "layer_of_cell"
+ARRAY = "array"
+GROUP = "group"
+ROW_TILE = "row_tile"
+COLUMN_TILE = "column_tile"
+WEIGHT_ROW = "weight_row"
+OUTPUT = "output"
+SIGN = "sign"
+N_ARRAYS = "n_arrays"
+N_GROUPS = "n_groups"
+N_ROW_TILES = "n_row_tiles"
+N_COLUMN_TILES = "n_column_tiles"
+N_WORD_LINES = "n_word_lines"
+N_BIT_LINES = "n_bit_lines"
+KERNEL_HEIGHT = "kernel_height"
+KERNEL_WIDTH = "kernel_width"
+GUARD = "guard"
+FILL = "fill"
+SIGNED_WEIGHTS = "signed_weights"
+
 # Variables of a simulation.
 PULSE_START = "pulse_start"
 ACTIVATION_PATTERN = "activation_pattern"
@@ -264,4 +287,51 @@ EXTRACTION_ATTRIBUTES: dict[str, tuple[str | None, str]] = {
     "chip": (None, "the chip's name"),
     "note": (None, "what a reader must know"),
     "history": (None, "what was done to the file, one line a step"),
+}
+
+# A layer map in data form.
+LAYER_MAP_VARIABLES: dict[str, VariableSpec] = {
+    spec.name: spec
+    for spec in (
+        *(
+            VariableSpec(name, (CELL,), None, long_name, required=True, holds="integer")
+            for name, long_name in (
+                (LAYER_OF_CELL, "index of the cell's layer"),
+                (ARRAY, "array, counted over the whole network"),
+                (GROUP, "group of the convolution"),
+                (ROW_TILE, "array's place among those along the layer's inputs"),
+                (COLUMN_TILE, "array's place among those along the layer's outputs"),
+                (WORD_LINE, "word line of the array"),
+                (BIT_LINE, "bit line of the array"),
+                (WEIGHT_ROW, "index into the output's flattened weight"),
+                (OUTPUT, "output of the layer; -2 on a reference line, which belongs to several"),
+                (SIGN, "1 on a plus line, -1 on a minus or reference line"),
+            )
+        ),
+        *(
+            VariableSpec(name, (LAYER,), None, long_name, required=True, holds="integer")
+            for name, long_name in (
+                (N_ARRAYS, "arrays of the layer"),
+                (N_GROUPS, "groups of the convolution"),
+                (N_ROW_TILES, "arrays along the inputs of a group"),
+                (N_COLUMN_TILES, "arrays along the outputs of a group"),
+                (N_WORD_LINES, "word lines of an array"),
+                (N_BIT_LINES, "bit lines of an array"),
+                (KERNEL_HEIGHT, "height of the kernel"),
+                (KERNEL_WIDTH, "width of the kernel"),
+                (GUARD, "undriven word lines between two kernel positions, at least"),
+            )
+        ),
+        VariableSpec(
+            FILL, (LAYER,), "1", "share of the arrays' cells that take part", required=True
+        ),
+        VariableSpec(
+            SIGNED_WEIGHTS,
+            (LAYER,),
+            None,
+            "how a signed weight lies on bit lines",
+            required=True,
+            holds="text",
+        ),
+    )
 }

@@ -1,0 +1,265 @@
+"""Charge without time slots, by three identities.
+
+1. Overlap: the time integral of a cell's lifted current is a sum over its neighbours of
+   shortest pulses (`overlap`), so a layout class needs one effective pulse width per word
+   line and one product.
+2. Interpolation in the cell's sensitivity separates weight from input (`interpolation`).
+3. The lost charge of the drop is a cubic form of few modes (`drop_modes`), each one product.
+
+Droop is a function of the charge alone, dead time one of the pulse width alone. Nothing
+here depends on the number of word lines through more than the products.
+
+What it cannot do: pulses that are not nested (staggered or free start times), and exact
+self-consistency. Both are the slot simulation's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from analog_model.physics import bit_line, interpolation, overlap, readout, slots
+from analog_model.physics.array import ArrayTensors
+from analog_model.physics.drop_modes import (
+    DropModes,
+    drop_modes,
+    reduced_integrals,
+    resistance_matrix,
+)
+
+NESTED = ("leading", "trailing", "centred")
+
+
+@dataclass(frozen=True)
+class Expansion:
+    """How far each identity is carried.
+
+    `n_nodes` of the sensitivity; `overlap_order`, the largest set of neighbours kept;
+    `n_space`, `n_time` modes of the drop; `n_modal_nodes` of the sensitivity in them;
+    `lifted_modes`: whether the modes see a lift when it happens or spread over the pulse.
+    """
+
+    n_nodes: int = 2
+    overlap_order: int = 2
+    n_space: int = 1
+    n_time: int = 1
+    n_modal_nodes: int = 1
+    lifted_modes: bool = False
+
+
+@dataclass(frozen=True)
+class Lifts:
+    """Coefficients c_S of one layout class, each broadcast against the overlaps.
+
+    `effective` (Q, S) at the nodes of the charge, `modal` (Q', S) at those of the drop.
+    """
+
+    effective: Tensor
+    modal: Tensor
+
+
+def lifts(
+    kappa: Tensor, sets: Sequence[overlap.NeighbourSet], at: list[float], modal_at: list[float]
+) -> Lifts:
+    """Coefficients (Q, S, ...) for the summed lifts of kappa (K, ...) at given nodes."""
+
+    def rows(roots: list[float]) -> Tensor:
+        return torch.stack(
+            [
+                overlap.coefficients(
+                    lambda lift, root=root: interpolation.lift_factor(root, lift), kappa, sets
+                )
+                for root in roots
+            ]
+        )
+
+    return Lifts(rows(at), rows(modal_at))
+
+
+def effective_width(shortest: Sequence[Tensor], weight: Tensor) -> Tensor:
+    """int F dt of every cell of one layout class, from overlaps m_S and c_S (S, ...)."""
+    total = shortest[0]  # c of the empty set is 1
+    for m, c in zip(shortest[1:], weight[1:], strict=True):
+        total = total + m * c
+    return total
+
+
+def modal_widths(
+    shortest: Sequence[Tensor], weight: Tensor, time: Sequence[Sequence[float]], *, lifted: bool
+) -> list[Tensor]:
+    """A_m = int b_m F dt of each time mode, from overlaps m_S and c_S (S, ...).
+
+    `time` (R, D) as in `DropModes`. Not `lifted`: as if the lift acted evenly over the pulse.
+    """
+
+    def reduced(width: Tensor) -> list[Tensor]:
+        legendre = reduced_integrals(width, len(time[0]))
+        return [combined(legendre, course) for course in time]
+
+    if lifted:
+        parts = [[m * c for c in reduced(m)] for m in shortest]
+        return [combined(mode, weight) for mode in zip(*parts, strict=True)]
+    whole = effective_width(shortest, weight)
+    return [whole * c for c in reduced(shortest[0])]
+
+
+def combined(parts: Sequence[Tensor], weight: Sequence[float] | Tensor) -> Tensor:
+    """Sum of weight[k] parts[k]."""
+    total = parts[0] * weight[0]
+    for part, factor in zip(parts[1:], weight[1:], strict=True):
+        total = total + part * factor
+    return total
+
+
+def lost_charge(modal_charge: Sequence[Sequence[Tensor]], feedback: Tensor | None) -> Tensor:
+    """Charge that the drop costs, L^2 / (L + L2), from the modes U[n][m] of one bit line.
+
+    `feedback` as in `DropModes`, None for the loss L of first order. L2 / L is taken from
+    the leading modes that `feedback` covers.
+    """
+    every = [u for row in modal_charge for u in row]
+    first = combined(every, every)
+    if feedback is None:
+        return first
+    n_space, n_time = feedback.shape[:2]
+    leading = [u for row in modal_charge[:n_space] for u in row[:n_time]]
+    if len(leading) == 1:
+        return first / (1 + feedback.flatten()[0] * leading[0])
+    stacked = torch.stack(leading)
+    cubic = feedback.reshape((len(leading),) * 3)
+    second = torch.einsum("a...,b...,c...,abc->...", stacked, stacked, stacked, cubic)
+    held = (stacked * stacked).sum(0).clamp(min=torch.finfo(first.dtype).tiny)
+    return first / (1 + second / held)
+
+
+def column_groups(kappa: Tensor | None, n_bit_lines: int) -> list[Tensor]:
+    """Bit lines that share the kappas of all their cells, as lists of indices."""
+    if kappa is None:
+        return [torch.arange(n_bit_lines)]
+    columns = kappa.detach().cpu().reshape(-1, n_bit_lines)
+    _, group = torch.unique(columns, dim=1, return_inverse=True)
+    return [torch.nonzero(group == g).flatten() for g in range(int(group.max()) + 1)]
+
+
+def modes_of(
+    array: ArrayTensors, expansion: Expansion, current_unit: float, pulse_width: Tensor
+) -> DropModes | None:
+    """Modes of the array's drop, None without one; `pulse_width` a sample in units of T."""
+    resistance, sensitivity = array.segment_resistance, array.drain_sensitivity
+    if resistance is None or sensitivity is None or array.ladder_order is None:
+        return None
+    return drop_modes(
+        resistance_matrix(resistance.detach().cpu().numpy(), array.ladder_order.cpu().numpy()),
+        float(sensitivity) * current_unit,
+        pulse_width.detach().cpu().double().numpy(),
+        n_space=expansion.n_space,
+        n_time=expansion.n_time,
+    )
+
+
+def _neighbours(array: ArrayTensors, width: Tensor) -> list[Tensor]:
+    if array.aggressor is None:
+        return []
+    padded = torch.cat([width, torch.zeros_like(width[..., :1])], dim=-1)
+    return [padded[..., line] for line in array.aggressor]
+
+
+def _undrooped(array: ArrayTensors, width: Tensor, expansion: Expansion, sample: Tensor) -> Tensor:
+    """Charge (B, M) before droop, in units of the largest current times the longest pulse."""
+    unit = float(array.cell_current.detach().max())
+    current = array.cell_current / unit
+    specific = None if array.specific_current is None else array.specific_current / unit
+    root = None if specific is None else float(specific)
+    at = interpolation.nodes(1.0, root, expansion.n_nodes)
+    modal_at = interpolation.nodes(1.0, root, expansion.n_modal_nodes)
+    modes = modes_of(array, expansion, unit, sample)
+
+    neighbour = _neighbours(array, width)
+    sets = overlap.neighbour_sets(len(neighbour), expansion.overlap_order)
+    shortest = overlap.overlaps(width, neighbour, sets)
+    parts = interpolation.lagrange(current, specific, at)
+    modal_parts = interpolation.lagrange(current, specific, modal_at)
+    if modes is not None:
+        own = 1 - width.new_tensor(modes.own)[:, None] * current
+        parts = [part * own for part in parts]
+
+    kappa = array.kappa if array.kappa is not None else width.new_zeros(0, *current.shape)
+    pieces, order = [], column_groups(array.kappa, array.n_bit_lines)
+    for group in order:
+        own_kappa = kappa[:, :, group[0]]
+        table = (
+            lifts(own_kappa, sets, at, modal_at) if neighbour else _unlifted(at, modal_at, width)
+        )
+        charge = combined_products(
+            [effective_width(shortest, row) for row in table.effective],
+            [part[:, group] for part in parts],
+        )
+        if modes is not None:
+            charge = charge - _lost(array, shortest, table, modes, expansion, modal_parts, group)
+        pieces.append(charge)
+    back = torch.argsort(torch.cat(order))
+    return torch.cat(pieces, dim=1)[:, back]
+
+
+def _unlifted(at: list[float], modal_at: list[float], like: Tensor) -> Lifts:
+    return Lifts(like.new_ones(len(at), 1), like.new_ones(len(modal_at), 1))
+
+
+def _lost(
+    array: ArrayTensors,
+    shortest: Sequence[Tensor],
+    table: Lifts,
+    modes: DropModes,
+    expansion: Expansion,
+    parts: Sequence[Tensor],
+    group: Tensor,
+) -> Tensor:
+    courses, lifted = modes.time.tolist(), expansion.lifted_modes
+    by_node = [modal_widths(shortest, row, courses, lifted=lifted) for row in table.modal]
+    charge = []
+    for profile in shortest[0].new_tensor(modes.space.T):
+        weights = [profile[:, None] * part[:, group] for part in parts]
+        by_time = zip(*by_node, strict=True)
+        charge.append([combined_products(widths, weights) for widths in by_time])
+    feedback = shortest[0].new_tensor(modes.feedback) if array.self_consistent else None
+    return lost_charge(charge, feedback)
+
+
+def combined_products(widths: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
+    """Sum over nodes of widths (B, N) times weights (N, M)."""
+    total = widths[0] @ weights[0]
+    for width, weight in zip(widths[1:], weights[1:], strict=True):
+        total = total + width @ weight
+    return total
+
+
+def charge(
+    array: ArrayTensors, pulse_width: Tensor, expansion: Expansion, *, sample: Tensor | None = None
+) -> Tensor:
+    """Charge [C] on every bit line, (..., M), for widths (..., N) [s] and one expansion.
+
+    `sample` of widths [s] sets the modes of the drop, by default the widths themselves.
+    Differentiable in the widths, the cell currents, kappa and the droop's parameters; the
+    drop's resistances and the specific current set the expansion and count as constants.
+    """
+    batch = pulse_width.shape[:-1]
+    _, width = slots.pulses(array, pulse_width)
+    width = width.reshape(-1, array.n_word_lines)
+    typical = width if sample is None else slots.pulses(array, sample)[1]
+    longest = float(typical.detach().max()) if typical.numel() else 0.0
+    largest = float(array.cell_current.detach().max())
+    if longest == 0 or largest == 0:
+        found = width @ array.cell_current
+    else:
+        scaled = _undrooped(array, width / longest, expansion, typical / longest)
+        found = scaled * (longest * largest)
+    if array.bit_line_capacitance is not None and array.drain_sensitivity is not None:
+        lose = bit_line.droop if array.self_consistent else bit_line.droop_first_order
+        found = lose(found, array.bit_line_capacitance, array.drain_sensitivity)
+    if array.full_scale is not None:
+        found = readout.read_out(found, array.full_scale, array.readout_bits)
+    return found.reshape(*batch, array.n_bit_lines)

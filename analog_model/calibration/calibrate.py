@@ -61,8 +61,16 @@ def _cell_table(fit: Fit, spread: Spread, reads: OneHotReads) -> xr.Dataset:
     )
 
 
-def _notes(problem: Problem, *, proposed: bool, drain_sensitivity: float | None) -> tuple[str, ...]:
+def _notes(
+    problem: Problem, richest: Fit, *, proposed: bool, drain_sensitivity: float | None
+) -> tuple[str, ...]:
     notes = []
+    if not richest.seen[: len(richest.parameters.kappa_names)].any():
+        notes.append(
+            "No pattern shows coupling: predictions of word lines that are high together lack it."
+        )
+    if "dead_time" not in richest.parameters.scalars:
+        notes.append("One-hot reads of one pulse width show no dead time: it is left out.")
     if proposed:
         notes.append("The file has no layout map; the layout is this calibration's proposal.")
     if problem.reads.source == "single":
@@ -169,6 +177,8 @@ def calibrate(
         weight_set=weight_set,
         outlier_patterns=tuple(str(label) for label in held_back),
         dead_cells=tuple((int(j), int(i)) for j, i in dead),
-        notes=_notes(problem, proposed=proposed, drain_sensitivity=drain_sensitivity),
+        notes=_notes(
+            problem, fits[LADDER[-1].name], proposed=proposed, drain_sensitivity=drain_sensitivity
+        ),
         noise=read_noise,
     )

@@ -18,7 +18,8 @@ from functools import cached_property
 import numpy as np
 from scipy.optimize import lsq_linear
 
-from analog_model.calibration.fit import Fit, covariance_of, left_out, linearise
+from analog_model.calibration.fit import Fit, covariance_of, left_out
+from analog_model.calibration.linearisation import linearise, linearise_shared
 from analog_model.calibration.observations import Observations
 from analog_model.calibration.reads import OneHotReads
 
@@ -116,7 +117,11 @@ def _precision(local: _Local, spread: Spread, dispersion: float) -> np.ndarray:
 def _bounded_step(
     information: np.ndarray, gradient: np.ndarray, total: np.ndarray, bounds: np.ndarray
 ) -> np.ndarray:
-    """Shared step of least squares within bounds; `total` is the information before losses."""
+    """Shared step of least squares within bounds; `total` is the information before losses.
+
+    Damped as weakly as the bounds are wide: what no pattern shows does not move.
+    """
+    information = information + np.diag(1 / (bounds[1] - bounds[0]) ** 2)
     step = np.zeros(gradient.size)
     scale = np.sqrt(np.clip(np.diag(information), 0.0, None))
     # What the cells can mimic to within rounding has no step of its own.
@@ -150,7 +155,7 @@ def _solve(local: _Local, spread: Spread, dispersion: float, bounds: np.ndarray)
     departure = np.einsum("ikl,il->ik", inverse, right) - solved @ step
     variance = np.einsum("ikk->ik", inverse).copy()
     if step.size:
-        covariance, _ = covariance_of(information)
+        covariance, _ = covariance_of(information, bounds[1] - bounds[0])
         finite = np.where(np.isfinite(covariance), covariance, 0.0)
         variance += np.einsum("ikg,gh,ikh->ik", solved, finite, solved, optimize=True)
     missed = local.aim - np.einsum("ivk,ik->iv", local.columns, np.where(free, departure, 0.0))
@@ -192,7 +197,7 @@ def _local_problem(
     # How the mean depends on the shared parameters, single kappas at those of their class:
     # taken at the departures, it would favour the parameters under which cells depart easily
     # (generalised least squares; Vonesh, Carter, Biometrics 48 (1992) 1).
-    mean = linearise(parameters, fit.vector, reads, observations, departure=departure)
+    _, mean = linearise_shared(parameters, fit.vector, reads, observations, departure=departure)
     weight = np.sqrt(fit.influence) / observations.sigma
     n_vectors, n_bit_lines = weight.shape
     by_weight = point.jacobian.cell_current.numpy()
@@ -207,7 +212,7 @@ def _local_problem(
     return _Local(
         columns=columns.transpose(2, 0, 1),
         scale=scale.T,
-        shared=(mean.columns * weight[:, :, None]).transpose(1, 0, 2),
+        shared=(mean * weight[:, :, None]).transpose(1, 0, 2),
         target=((observations.charge - point.charge) * weight).T,
         value=value.T,
         n_weights=current.shape[0],
@@ -266,7 +271,7 @@ def _finished(
 ) -> Fit:
     """The fit with everything that follows from its last point."""
     local = _local_problem(fit, reads, observations, departure)
-    covariance, seen = covariance_of(solution.information)
+    covariance, seen = covariance_of(solution.information, fit.parameters.room())
     residual = -local.target.T
     scale = solution.dispersion
     if observations.noise_known:

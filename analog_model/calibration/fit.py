@@ -10,13 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy.optimize import least_squares
 
+from analog_model.calibration.linearisation import linearise_shared
 from analog_model.calibration.observations import Observations
 from analog_model.calibration.parameters import SharedParameters
 from analog_model.calibration.reads import OneHotReads
-from analog_model.physics.jacobian import ChargeJacobian, charge_jacobian
 
 Progress = Callable[[str], None]
 
@@ -24,6 +23,8 @@ Progress = Callable[[str], None]
 # 10^6 Gaussian readings less than one is.
 OUTLIER = 5.0
 ROBUST_ROUNDS = 3
+# Readings on which a fit begins, some hundred for each shared parameter.
+FIRST_READINGS = 8000
 
 
 @dataclass(frozen=True)
@@ -66,41 +67,18 @@ class Fit:
         return bool(self.vector[place] < 2 * self.error[place])
 
 
-@dataclass(frozen=True)
-class Linearised:
-    """Charge (V, M) [C] at a point with its derivative `columns` (V, M, size)."""
+def first_look(observations: Observations) -> np.ndarray:
+    """Patterns, in order, on which a fit begins: all, or a draw where they are very many.
 
-    charge: np.ndarray
-    columns: np.ndarray
-    jacobian: ChargeJacobian
-
-
-def linearise(
-    parameters: SharedParameters,
-    vector: np.ndarray,
-    reads: OneHotReads,
-    observations: Observations,
-    *,
-    departure: np.ndarray | float = 0.0,
-    deviation: np.ndarray | None = None,
-) -> Linearised:
-    """Charge and derivatives with cells at their reads plus `departure` (N, M) [A].
-
-    Reads taken from single patterns owe their dead time, so they move with it.
+    The whole fit then needs a few steps from there; where it ends does not depend on it.
     """
-    dead = parameters.scalar(vector, "dead_time")
-    width = parameters.reference.width
-    base = reads.corrected(0.0 if dead is None else dead * width)
-    array = parameters.array(vector, base + departure, deviation)
-    jacobian = charge_jacobian(
-        array, torch.tensor(observations.pulse_width), torch.tensor(observations.start)
-    )
-    columns = parameters.columns(vector, jacobian)
-    if dead is not None and reads.read_at_width is not None:
-        slope = base / (reads.read_at_width[:, None] - dead * width) * width
-        place = len(parameters.kappa_names) + parameters.scalars.index("dead_time")
-        columns[:, :, place] += np.einsum("vji,ji->vi", jacobian.cell_current.numpy(), slope)
-    return Linearised(jacobian.charge.numpy(), columns, jacobian)
+    n_patterns, n_bit_lines = observations.charge.shape
+    enough = max(FIRST_READINGS // n_bit_lines, 1)
+    if n_patterns <= 2 * enough:
+        return np.arange(n_patterns)
+    # Drawn, not every so-manyth: measurements have periods of their own.
+    drawn = np.random.default_rng(0).choice(n_patterns, enough, replace=False)
+    return np.sort(drawn)
 
 
 def influence_of(scaled: np.ndarray) -> np.ndarray:
@@ -117,47 +95,73 @@ def influence_of(scaled: np.ndarray) -> np.ndarray:
     return 1 / np.maximum(excess, 1.0) ** 4
 
 
+@dataclass(frozen=True)
+class _Minimum:
+    """Vector of least weighted squares with charge (V, M) and columns (V, M, size) there."""
+
+    vector: np.ndarray
+    charge: np.ndarray
+    columns: np.ndarray
+
+
 def minimise(
     parameters: SharedParameters,
     reads: OneHotReads,
     observations: Observations,
     influence: np.ndarray,
     start: np.ndarray,
-) -> np.ndarray:
-    """Vector of least weighted squares within the bounds."""
+) -> _Minimum:
+    """Least weighted squares within the bounds.
+
+    A prior as wide as the bounds keeps parameters that the patterns do not show near
+    neutral; the optimiser's singular steps would carry them anywhere. It moves one that is
+    known to a thousandth of its room by no more than a millionth of that.
+    """
     if not parameters.size:
-        return start
+        return _Minimum(start, *linearise_shared(parameters, start, reads, observations))
     weight = np.sqrt(influence) / observations.sigma
-    latest: dict[bytes, np.ndarray] = {}
+    neutral, room = parameters.neutral(), parameters.room()
+    latest: dict[bytes, tuple[np.ndarray, np.ndarray]] = {}
 
-    def residual(vector: np.ndarray) -> np.ndarray:
-        point = linearise(parameters, vector, reads, observations)
-        latest.clear()
-        latest[vector.tobytes()] = (point.columns * weight[:, :, None]).reshape(-1, len(vector))
-        return ((point.charge - observations.charge) * weight).ravel()
-
-    def slope(vector: np.ndarray) -> np.ndarray:
+    def at(vector: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        # Residuals are asked for, then slopes at the same place; at last the minimum's.
         if vector.tobytes() not in latest:
-            residual(vector)
+            latest.clear()
+            latest[vector.tobytes()] = linearise_shared(parameters, vector, reads, observations)
         return latest[vector.tobytes()]
 
+    def residual(vector: np.ndarray) -> np.ndarray:
+        missed = (at(vector)[0] - observations.charge) * weight
+        return np.concatenate([missed.ravel(), (vector - neutral) / room])
+
+    def slope(vector: np.ndarray) -> np.ndarray:
+        columns = at(vector)[1] * weight[:, :, None]
+        return np.concatenate([columns.reshape(-1, vector.size), np.diag(1 / room)])
+
     lower, upper = parameters.bounds()
-    inside = np.clip(start, lower, upper)
     found = least_squares(
-        residual, inside, jac=slope, bounds=(lower, upper), x_scale="jac", xtol=1e-8, ftol=1e-7
+        residual,
+        np.clip(start, lower, upper),
+        jac=slope,
+        bounds=(lower, upper),
+        x_scale="jac",
+        xtol=1e-8,
+        ftol=1e-7,
     )
-    return np.asarray(found.x)
+    vector = np.asarray(found.x)
+    return _Minimum(vector, *at(vector))
 
 
-def covariance_of(information: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def covariance_of(information: np.ndarray, room: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Inverse of an information matrix over the parameters that the data see, and these.
 
-    A parameter is unseen when its column vanishes or lies in the span of the others to
-    within rounding; its covariance is infinite.
+    A parameter is unseen when the data tell no more of it than its bounds, `room` (size,)
+    apart, or when it lies in the span of the others to within rounding; its covariance is
+    infinite.
     """
     size = information.shape[0]
     scale = np.sqrt(np.clip(np.diag(information), 0, None))
-    seen = scale > 1e-12 * scale.max(initial=0.0)
+    seen = scale * room > 1
     covariance = np.zeros((size, size))
     covariance[~seen, ~seen] = np.inf
     index = np.flatnonzero(seen)
@@ -168,6 +172,7 @@ def covariance_of(information: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         hidden = (vector[:, ~good] ** 2).sum(axis=1) > 1e-3
         inverse = (vector[:, good] / value[good]) @ vector[:, good].T
         covariance[np.ix_(index, index)] = inverse / np.outer(scale[index], scale[index])
+        hidden |= np.diag(covariance)[index] > room[index] ** 2
         for lost in index[hidden]:
             covariance[lost, :] = covariance[:, lost] = 0.0
             covariance[lost, lost] = np.inf
@@ -204,20 +209,26 @@ def fit_shared(
     rounds = ROBUST_ROUNDS if influence is None else 1
     before = np.ones_like(observations.charge) if trust is None else trust
     weights = before if influence is None else influence
+    few = first_look(observations)
+    if few.size < observations.n_patterns:
+        looked = observations.chosen(few)
+        vector = minimise(parameters, reads, looked, weights[few], vector).vector
     for turn in range(rounds):
-        vector = minimise(parameters, reads, observations, weights, vector)
-        point = linearise(parameters, vector, reads, observations)
-        scaled = (point.charge - observations.charge) / observations.sigma
+        minimum = minimise(parameters, reads, observations, weights, vector)
+        vector = minimum.vector
+        scaled = (minimum.charge - observations.charge) / observations.sigma
         if influence is None and turn + 1 < rounds:
             found = influence_of(scaled) * before
             if np.array_equal(found, weights):
                 break
             weights = found
     root = np.sqrt(weights)
-    columns = point.columns * (root / observations.sigma)[:, :, None]
+    columns = minimum.columns * (root / observations.sigma)[:, :, None]
     residual = scaled * root
     flat = columns.reshape(residual.size, parameters.size)
-    covariance, seen = covariance_of(flat.T @ flat)
+    covariance, seen = covariance_of(flat.T @ flat, parameters.room())
+    shown = np.linalg.norm(flat, axis=0) * parameters.room() > 1
+    vector = np.where(shown, vector, parameters.neutral())
     freedom = max(residual.size - int(seen.sum()), 1)
     dispersion = float((residual**2).sum() / freedom)
     scale = dispersion if not observations.noise_known else max(dispersion, 1.0)
@@ -228,7 +239,7 @@ def fit_shared(
         vector=vector,
         covariance=covariance * scale,
         seen=seen,
-        entangled=~seen & np.abs(flat).any(axis=0),
+        entangled=~seen & shown,
         dispersion=dispersion,
         influence=weights,
         residual=residual,

@@ -24,7 +24,8 @@ import xarray as xr
 from analog_model import vocabulary as v
 from analog_model.calibration.cells import FLOOR
 from analog_model.calibration.clustering import cluster
-from analog_model.calibration.fit import Fit, linearise
+from analog_model.calibration.fit import Fit
+from analog_model.calibration.linearisation import linearise
 from analog_model.calibration.observations import ReadNoise
 from analog_model.calibration.problem import Problem, problem_of
 from analog_model.calibration.rungs import DROP

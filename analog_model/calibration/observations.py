@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -52,6 +52,11 @@ class Observations:
     def n_patterns(self) -> int:
         """How many patterns there are."""
         return int(self.pulse_width.shape[0])
+
+    def chosen(self, place: np.ndarray | slice) -> Observations:
+        """The patterns at `place` alone."""
+        names = ("pulse_width", "start", "charge", "sigma", "label", "kind")
+        return replace(self, **{name: getattr(self, name)[place] for name in names})
 
 
 def read_noise(measurement: xr.Dataset) -> ReadNoise | None:

@@ -27,6 +27,7 @@ UNITS = {
     "droop_loss": "1/C",
     "dead_time": "s",
 }
+SCALARS = tuple(name for name in UNITS if name != "kappa")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,10 @@ class SharedParameters:
             [0.0] * len(self.kappa_names) + [begin.get(name, 1e-4) for name in self.scalars]
         )
 
+    def neutral(self) -> np.ndarray:
+        """Values without effect; cells at the edge of weak inversion, which is none alone."""
+        return np.array([float(name == "specific_current") for name in self.names])
+
     def bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Lower and upper bounds: a resistance, a droop, a dead time is not negative."""
         n_kappas = len(self.kappa_names)
@@ -88,6 +93,11 @@ class SharedParameters:
             np.array([-5.0] * n_kappas + [lower.get(name, 0.0) for name in self.scalars]),
             np.array([5.0] * n_kappas + [upper.get(name, 10.0) for name in self.scalars]),
         )
+
+    def room(self) -> np.ndarray:
+        """Distance (size,) of the bounds."""
+        lower, upper = self.bounds()
+        return upper - lower
 
     def unit_of(self, name: str) -> float:
         """SI value of one internal unit of a scalar (for gamma, see `to_si`)."""

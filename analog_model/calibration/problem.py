@@ -19,13 +19,15 @@ from analog_model.calibration.observations import (
     full_scale,
     observe,
 )
-from analog_model.calibration.parameters import Reference, shared_parameters
+from analog_model.calibration.parameters import Reference, SharedParameters, shared_parameters
 from analog_model.calibration.reads import OneHotReads, one_hot_reads
 from analog_model.calibration.rungs import Rung
 from analog_model.chip import Layout
 
 # Weight of a reading that is grossly wrong.
 MISTRUST = 1e-12
+# Pulse widths that differ by less than this part are one.
+ALIKE = 1e-6
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,25 @@ class Problem:
         """Trust (V, M) in every reading before any fit, 1 or next to nothing."""
         return trust_of(self.observations, self.reads)
 
+    def parameters(self, rung: Rung) -> SharedParameters:
+        """Parameters of a rung, without those that one-hot reads alone could not show.
+
+        What one cell's current drops on its way belongs to its read. A dead time shows only
+        between pulse widths: in reads of one width it is a factor on all charges, and the
+        instruments of charge and current may differ by one.
+        """
+        width = self.observations.pulse_width
+        high = width > 0
+        if (high.sum(axis=1) <= 1).all():
+            one_width = not high.any() or np.ptp(width[high]) < ALIKE * width.max()
+            rung = rung.replace(losses=(), dead_time=rung.dead_time and not one_width)
+        return shared_parameters(rung, self.layout, self.reference, self.pitches)
+
     def fit(
         self, rung: Rung, *, influence: np.ndarray | None = None, near: Fit | None = None
     ) -> Fit:
         """Shared parameters of a rung, cells frozen; `near` is a fit to start from."""
-        parameters = shared_parameters(rung, self.layout, self.reference, self.pitches)
+        parameters = self.parameters(rung)
         start = parameters.start()
         # Without a sign of where the cells' inversion sets in, its fit may have run off to
         # where nothing depends on it any more: no place to start from.
@@ -79,7 +95,7 @@ class Problem:
 
     def fit_cells(self, shared: Fit, rung: Rung) -> tuple[Fit, Spread]:
         """The rung with free cells, begun from the `shared` fit of the same parameters."""
-        parameters = shared_parameters(rung, self.layout, self.reference, self.pitches)
+        parameters = self.parameters(rung)
         begin = replace(shared, parameters=parameters)
 
         def make() -> tuple[Fit, Spread]:

@@ -11,7 +11,7 @@ import xarray as xr
 from analog_model import vocabulary as v
 from analog_model.calibration.fit import Fit
 from analog_model.calibration.observations import ReadNoise, choose, full_scale, read_noise
-from analog_model.calibration.parameters import UNITS
+from analog_model.calibration.parameters import SCALARS, UNITS
 from analog_model.calibration.selection import SIGNIFICANT, held_out
 from analog_model.chip import Chip
 from analog_model.metrics import decibel, signal_to_error_ratio
@@ -78,27 +78,29 @@ def parameter_table(fit: Fit, *, richest: Fit | None = None) -> xr.Dataset:
     value, standard_error, interval (95 %), unit, status; correlation between them.
     A parameter that the patterns do not depend on is NaN and "not identified"; so is the
     specific current of cells without a sign of strong inversion, whose interval still says
-    how large it is at least. Scalars of the `richest` rung that `fit` does without are
-    appended as not identified, with the interval that the richest leaves them.
+    how large it is at least. With the `richest` rung given, scalars that `fit` does without,
+    kappas where `fit` has none, are appended as not identified, with the interval that the
+    richest leaves them.
     """
     own = _own_parameters(fit)
-    extra = [
-        name
-        for name in (() if richest is None else richest.parameters.scalars)
-        if name not in fit.parameters.scalars
-    ]
-    if richest is None or not extra:
+    if richest is None:
+        return own
+    kappas = () if fit.parameters.kappa_names else richest.parameters.names
+    wanted = dict.fromkeys([*kappas, *richest.parameters.scalars, *SCALARS])
+    extra = [name for name in wanted if name not in fit.parameters.names]
+    if not extra:
         return own
     names = [*fit.parameters.names, *extra]
+    interval = _own_parameters(richest)["interval"].reindex(parameter=extra)
+    units = [UNITS[name.split("[")[0]] for name in extra]
     table = own.reindex(parameter=names, other_parameter=names)
-    row = {"parameter": extra}
-    other = _own_parameters(richest).sel(parameter=extra)
-    table["interval"].loc[row] = other["interval"].values
-    texts = {
-        "unit": [*own["unit"].values, *other["unit"].values],
-        "status": [*own["status"].values, *["not identified"] * len(extra)],
-    }
-    return table.assign({name: ("parameter", np.array(text)) for name, text in texts.items()})
+    row = ("parameter", "bound")
+    both = np.concatenate([own["interval"].values.reshape(-1, 2), interval.values])
+    return table.assign(
+        interval=(row, both),
+        unit=("parameter", np.array([*own["unit"].values, *units])),
+        status=("parameter", np.array([*own["status"].values, *["not identified"] * len(extra)])),
+    )
 
 
 @dataclass(frozen=True)

@@ -48,14 +48,16 @@ def richest_adequate(fits: Sequence[Fit]) -> int:
 
     `fits` run from simple to rich and judge the same patterns. A fit is beaten when a
     simpler one's gain over it, pattern by pattern, exceeds `MARGIN` of its standard error;
-    one with an undetermined kappa is not in the running.
+    one with an undetermined kappa, or without a parameter seen beyond those of the simpler
+    ones, is not in the running.
     Rich rather than simple, for an effect that hides behind the errors of the reads while
     cells are frozen, once left out, biases the parameters that stay; once kept, it is
     reported as consistent with zero.
     """
     scores = [held_out(fit).per_pattern for fit in fits]
     for index in range(len(fits) - 1, 0, -1):
-        if undetermined(fits[index]):
+        n_seen = [int(fit.seen.sum()) for fit in fits[: index + 1]]
+        if undetermined(fits[index]) or n_seen[-1] <= max(n_seen[:-1]):
             continue
         gains = [scores[index] - simpler for simpler in scores[:index]]
         errors = [

@@ -254,6 +254,21 @@ def test_noise_repeats_with_its_generator(seed: int | None) -> None:
         assert torch.equal(first, second)
 
 
+def test_noise_from_torch_s_own_generator_compiles_to_one_graph() -> None:
+    def noisy(charge: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
+        return (
+            noisy_charge(charge, deviation=0.1, n_reads=2, generator=None),
+            jittered_width(width, deviation=0.01, window=1.0, generator=None),
+        )
+
+    compiled = torch.compile(noisy, fullgraph=True, backend="aot_eager")
+    torch.manual_seed(1)
+    expected = noisy(tensor(1, 2, 3), tensor(0.1, 0.2))
+    torch.manual_seed(1)
+    for found, value in zip(compiled(tensor(1, 2, 3), tensor(0.1, 0.2)), expected, strict=True):
+        torch.testing.assert_close(found, value)
+
+
 # All --------------------------------------------------------------------------------------------
 
 CURRENT = (0.02, 0.3, 0.9)

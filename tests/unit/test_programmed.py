@@ -90,17 +90,32 @@ PINNED_OFFSET = [
     -0.09723117652601423,
     -0.02521784048159305,
 ]
+PINNED_EXPONENT = [
+    0.6823263796426674,
+    -0.10052350917612635,
+    -0.6106092094546738,
+    0.2948583145625343,
+    0.494425435921634,
+    -0.2676713147904637,
+    0.07959791773663005,
+    0.2544722732311844,
+]
 PINNED_OFF = [True, True, True, False, True, False, False, False]
 
 
 def test_every_number_is_pinned() -> None:
     """Known draws, so that a stored seed means the same chip in another process or release."""
-    instance = programmed(42, programming_error={"full_scale": 1.0}, stuck={"off": 0.5})
+    drift = {"time": 1.0, "exponent": 0.1, "exponent_spread": 0.5, "reference_time": 1.0}
+    instance = programmed(
+        42, programming_error={"full_scale": 1.0}, stuck={"off": 0.5}, drift=drift
+    )
     fields = drawn(instance, "features.0", (2, 2, 2))
     assert fields.programming_offset is not None
     assert fields.stuck_off is not None
     assert fields.programming_offset.flatten().tolist() == pytest.approx(PINNED_OFFSET, abs=1e-12)
     assert fields.stuck_off.flatten().tolist() == PINNED_OFF
+    assert fields.drift_exponent is not None
+    assert fields.drift_exponent.flatten().tolist() == pytest.approx(PINNED_EXPONENT, abs=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])

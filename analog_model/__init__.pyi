@@ -1,3 +1,4 @@
+from . import nn as nn
 from .calibration.archive import open_calibration as open_calibration
 from .calibration.archive import save_calibration as save_calibration
 from .calibration.calibrate import calibrate as calibrate

@@ -1,0 +1,14 @@
+from .configuration import LayerConfiguration as LayerConfiguration
+from .convert import convert as convert
+from .convert import reprogram as reprogram
+from .convolution import AnalogConv1d as AnalogConv1d
+from .convolution import AnalogConv2d as AnalogConv2d
+from .effects import Drift as Drift
+from .effects import Effects as Effects
+from .effects import ProgrammingError as ProgrammingError
+from .effects import StuckCells as StuckCells
+from .effects import Temperature as Temperature
+from .layer import drawing_from as drawing_from
+from .linear import AnalogLinear as AnalogLinear
+from .programmed import ProgrammedChip as ProgrammedChip
+from .report import conversion_report as conversion_report

@@ -1,0 +1,80 @@
+"""Readout of a layer's charges in codes."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from analog_model.errors import ConfigurationError
+from analog_model.nn.ranges import CalibrationData, observe_inputs
+from analog_model.physics.encoding import quantise
+
+
+class ChargeReadout(nn.Module):
+    """Converter of the difference of two bit lines: 2^bits - 1 codes from -`range` to +`range`.
+
+    Their number is odd, so that one of them is no charge. Charges beyond saturate; the
+    gradient passes straight through between. Without `bits` charges are read as they are.
+    `range` [widest pulse x full-scale current] is nan until it is calibrated.
+    """
+
+    range: Tensor
+
+    def __init__(self, bits: int | None, charge_range: Tensor) -> None:
+        super().__init__()
+        self.bits = bits
+        if bits is not None:
+            self.register_buffer("range", charge_range)
+
+    def extra_repr(self) -> str:
+        return "as it is" if self.bits is None else f"{self.bits} bits"
+
+    def forward(self, charge: Tensor) -> Tensor:
+        """Charge as reported."""
+        if self.bits is None:
+            return charge
+        levels = 2**self.bits - 1
+        end = self.range.to(charge.dtype)
+        return quantise(charge + end, 2 * end / (levels - 1), levels) - end
+
+
+def calibrate_readouts(network: nn.Module, data: CalibrationData | None) -> None:
+    """Set every readout range that is still open to the largest charge in the data.
+
+    The charges are those of a network without readout codes. Raises ConfigurationError
+    where there are no data, or no charges.
+    """
+    open_ranges = {
+        name: module
+        for name, module in network.named_modules()
+        if isinstance(module, ChargeReadout)
+        and module.bits is not None
+        and bool(torch.isnan(module.range))
+    }
+    if not open_ranges:
+        return
+    first = next(iter(open_ranges)).removesuffix(".readout")
+    if data is None:
+        raise ConfigurationError(
+            f"layer {first!r}: LayerConfiguration.readout_range",
+            expected="calibration_data, which decide it",
+            got="none",
+            advice="Pass calibration_data to convert, or give readout_range a number.",
+        )
+    bits = {name: module.bits for name, module in open_ranges.items()}
+    for module in open_ranges.values():
+        module.bits = None
+    try:
+        seen = observe_inputs(network, dict.fromkeys(open_ranges, 1.0), data)
+    finally:
+        for name, module in open_ranges.items():
+            module.bits = bits[name]
+    for name, module in open_ranges.items():
+        if seen[name].largest == 0:
+            raise ConfigurationError(
+                f"layer {name.removesuffix('.readout')!r}: calibration_data",
+                expected="charges other than 0",
+                got="none",
+                advice="Give readout_range a number, or read the layer without codes.",
+            )
+        module.range.fill_(seen[name].largest)

@@ -29,6 +29,8 @@ FLOOR = 0.01
 GAUSS_NEWTON_STEPS = 5
 EXPECTATION_STEPS = 60
 SETTLED = 0.003
+# A shared step below this part of the standard errors ends the climb.
+ARRIVED = 0.01
 # A departure as large as what departs is no spread of like cells any more.
 LARGEST_SPREAD = 1.0
 UNSEEN = 1e-6
@@ -243,7 +245,7 @@ def fit_cells(fit: Fit, reads: OneHotReads, observations: Observations) -> tuple
     lower, upper = fit.parameters.bounds()
     for _ in range(GAUSS_NEWTON_STEPS):
         local = _local_problem(fit, reads, observations, departure)
-        room = np.stack([lower - fit.vector - 1e-12, upper - fit.vector + 1e-12])
+        room = _room(fit)
         # From above: out of a spread near zero expectation maximisation hardly climbs.
         spread = Spread(max(spread.weights, first.weights), max(spread.kappa, first.kappa))
         for _ in range(EXPECTATION_STEPS):
@@ -259,7 +261,21 @@ def fit_cells(fit: Fit, reads: OneHotReads, observations: Observations) -> tuple
         deviation = solution.value[:, n_word_lines:].T.reshape(fit.deviation.shape)
         vector = np.clip(fit.vector + solution.step, lower, upper)
         fit = replace(fit, vector=vector, deviation=deviation)
+        if _arrived(solution, room):
+            break
     return _finished(fit, reads, observations, departure, solution), spread
+
+
+def _room(fit: Fit) -> np.ndarray:
+    """Bounds (2, size) of the next step, wide enough for none."""
+    lower, upper = fit.parameters.bounds()
+    return np.stack([lower - fit.vector - 1e-12, upper - fit.vector + 1e-12])
+
+
+def _arrived(solution: _Solution, room: np.ndarray) -> bool:
+    """Whether the shared step was small beside what its parameters are known to."""
+    covariance, _ = covariance_of(solution.information, room[1] - room[0])
+    return bool((np.abs(solution.step) <= ARRIVED * np.sqrt(np.diag(covariance))).all())
 
 
 def _finished(
@@ -269,8 +285,9 @@ def _finished(
     departure: np.ndarray,
     solution: _Solution,
 ) -> Fit:
-    """The fit with everything that follows from its last point."""
+    """The fit with everything that follows from its last point, solved there once more."""
     local = _local_problem(fit, reads, observations, departure)
+    solution = _solve(local, solution.spread, solution.dispersion, _room(fit))
     covariance, seen = covariance_of(solution.information, fit.parameters.room())
     residual = -local.target.T
     scale = solution.dispersion
@@ -280,9 +297,11 @@ def _finished(
     leverage = ((local.columns @ solution.inverse) * local.columns).sum(axis=2)
     kept = np.clip(1 - leverage.T, 1e-9, None)
     projected = (local.shared - local.columns @ solution.solved).transpose(1, 0, 2)
-    held_out = left_out(
-        residual / kept, projected / np.sqrt(kept)[:, :, None], covariance
-    ) if fit.parameters.size else residual / kept  # fmt: skip
+    # (K - P C P^T)^-1 r with K what the cells leave, as K^-1/2 (1 - B C B^T)^-1 K^-1/2 r.
+    root = np.sqrt(kept)
+    held_out = residual / kept
+    if fit.parameters.size:
+        held_out = left_out(residual / root, projected / root[:, :, None], covariance) / root
     dead = fit.parameters.scalar(fit.vector, "dead_time") or 0.0
     n_word_lines = reads.current.shape[0]
     error = np.sqrt(solution.variance * scale)

@@ -18,7 +18,7 @@ ATTRIBUTE = "analog_conversion"
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One module with parameters of its own; `n_arrays` is 0 unless it is analog."""
+    """One module with parameters or buffers of its own; `n_arrays` is 0 unless it is analog."""
 
     name: str
     kind: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from torch import Tensor, nn
@@ -36,7 +37,7 @@ def select_layers(
     overrides: Overrides,
     digital: Collection[str],
 ) -> Selection:
-    """Decide for every module with parameters of its own.
+    """Decide for every module with parameters or buffers of its own.
 
     A name in `overrides` or `digital` is that of a layer, or of a module for all layers in
     it; the closest name wins. Raises ConfigurationError for names that no module has, that
@@ -68,10 +69,11 @@ def select_layers(
 
 
 def _names_of_layers(model: nn.Module) -> dict[str, tuple[str, ...]]:
-    """All names of every module that holds parameters itself, by its first name."""
+    """All names of every module that holds parameters or buffers itself, by its first."""
     found: dict[nn.Module, list[str]] = {}
     for name, module in model.named_modules(remove_duplicate=False):
-        if module in found or next(module.parameters(recurse=False), None) is not None:
+        own = chain(module.parameters(recurse=False), module.buffers(recurse=False))
+        if module in found or next(own, None) is not None:
             found.setdefault(module, []).append(name)
     return {names[0]: tuple(names) for names in found.values()}
 

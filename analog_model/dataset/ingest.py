@@ -9,7 +9,7 @@ import xarray as xr
 
 from analog_model import vocabulary as v
 from analog_model.dataset import csv_tidy, csv_wide, io
-from analog_model.dataset.csv_table import Table, parse_table
+from analog_model.dataset.csv_table import Table
 from analog_model.dataset.io import MAX_BYTES, PathLike
 from analog_model.dataset.layout_ingest import layout_from_files
 from analog_model.dataset.provenance import with_step
@@ -74,9 +74,7 @@ def measurement_from_files(
     """Same as `import_measurement`, from files already in memory, such as an upload's."""
 
     def table_of(file: SourceFile, known: Sequence[str]) -> Table:
-        return parse_table(
-            file.content, source=file.name, known=known, decimal=decimal, max_bytes=max_bytes
-        )
+        return file.table(known, decimal=decimal, max_bytes=max_bytes)
 
     if main.is_netcdf:
         _refuse_csv_options(main.name, charge, pulse_width_unit, charge_unit)

@@ -8,7 +8,7 @@ known), their classes as names or as numbers from 0. The couplings come as
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
@@ -23,7 +23,7 @@ from analog_model.dataset.csv_grid import (
     grid,
     measured_grid,
 )
-from analog_model.dataset.csv_table import Table, parse_table
+from analog_model.dataset.csv_table import Table
 from analog_model.dataset.io import MAX_BYTES, PathLike
 from analog_model.dataset.layout_map import described_layout
 from analog_model.dataset.provenance import with_step
@@ -82,12 +82,6 @@ def layout_from_files(
     max_bytes: int = MAX_BYTES,
 ) -> xr.Dataset:
     """Same as `import_layout`, from files already in memory."""
-
-    def table_of(file: SourceFile, known: Sequence[str]) -> Table:
-        return parse_table(
-            file.content, source=file.name, known=known, decimal=decimal, max_bytes=max_bytes
-        )
-
     if cells.is_netcdf:
         if coupling is not None:
             raise ConfigurationError(
@@ -98,10 +92,11 @@ def layout_from_files(
         dataset = io.decode_layout(cells.content, source=cells.name, max_bytes=max_bytes)
         step = f"imported {cells.origin}"
     else:
-        dataset = _cells(table_of(cells, CELL_COLUMNS), position_unit)
+        table = cells.table(CELL_COLUMNS, decimal=decimal, max_bytes=max_bytes)
+        dataset = _cells(table, position_unit)
         step = f"imported {cells.origin}"
         if coupling is not None:
-            table = table_of(coupling, COUPLING_COLUMNS)
+            table = coupling.table(COUPLING_COLUMNS, decimal=decimal, max_bytes=max_bytes)
             dataset = _with_coupling(dataset, table, coupling_capacitance_unit)
             step += f", {coupling.origin}"
     return described_layout(with_step(dataset.assign_attrs(attributes or {}), step))

@@ -6,7 +6,6 @@ import xarray as xr
 
 from analog_model import vocabulary as v
 from analog_model.dataset import csv_wide
-from analog_model.dataset.csv_table import parse_table
 from analog_model.dataset.ingest import described, measurement_from_files
 from analog_model.dataset.io import MAX_BYTES, PathLike
 from analog_model.dataset.source_file import SourceFile
@@ -28,11 +27,6 @@ def open_pulses(
     file = SourceFile.read(path, max_bytes=max_bytes)
     if file.is_netcdf:
         return measurement_from_files(file, pulse_width_unit=pulse_width_unit, max_bytes=max_bytes)
-    table = parse_table(
-        file.content,
-        source=file.name,
-        known=(*csv_wide.LABEL_COLUMNS, v.PULSE_WIDTH),
-        decimal=decimal,
-        max_bytes=max_bytes,
-    )
+    known = (*csv_wide.LABEL_COLUMNS, v.PULSE_WIDTH)
+    table = file.table(known, decimal=decimal, max_bytes=max_bytes)
     return described(csv_wide.pulses_from_wide(table, pulse_width_unit=pulse_width_unit))

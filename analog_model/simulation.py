@@ -11,10 +11,9 @@ import xarray as xr
 from analog_model import vocabulary as v
 from analog_model.chip import Chip
 from analog_model.errors import SimulationError, nearest_name
-from analog_model.physics import reference, slots, time_slots
+from analog_model.physics import slots, time_slots
+from analog_model.simulation_method import METHODS, Task
 from analog_model.tensors import array_tensors, labelled_charge, labelled_numbers
-
-METHODS = ("slots", "reference")
 
 PulseWidth = TypeVar("PulseWidth", xr.DataArray, np.ndarray, torch.Tensor)
 
@@ -68,12 +67,10 @@ def _start_like(pulse_start: Any, pulse_width: Any) -> Any:
     return pulse_start
 
 
-def _simulate_tensor(
-    chip: Chip,
-    pulse_width: torch.Tensor,
-    pulse_start: torch.Tensor | None,
-    merge_tolerance: float,
-) -> torch.Tensor:
+def _tensors(
+    chip: Chip, pulse_width: torch.Tensor, pulse_start: Any
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Widths with starts of a caller who brought tensors, checked."""
     if not pulse_width.is_floating_point():
         raise SimulationError(
             v.PULSE_WIDTH, expected="a floating-point tensor in s", got=str(pulse_width.dtype)
@@ -86,53 +83,13 @@ def _simulate_tensor(
                 v.PULSE_START, expected="a tensor, as the widths", got=type(pulse_start).__name__
             )
         _check_starts(width, pulse_start.detach().cpu().double().numpy())
-    array = array_tensors(chip, dtype=pulse_width.dtype, device=pulse_width.device)
-    return slots.simulate(array, pulse_width, pulse_start, merge_tolerance=merge_tolerance).charge
+    return pulse_width, pulse_start
 
 
-def _by_reference(chip: Chip, width: np.ndarray, start: np.ndarray | None) -> np.ndarray:
-    flat = width.reshape(-1, chip.n_word_lines)
-    starts = None if start is None else start.reshape(-1, chip.n_word_lines)
-    return reference.simulate(chip, flat, starts).reshape(*width.shape[:-1], chip.n_bit_lines)
-
-
-def simulate(
-    chip: Chip,
-    pulse_width: PulseWidth,
-    *,
-    method: str = "slots",
-    pulse_start: PulseWidth | None = None,
-    merge_tolerance: float = 0.0,
-) -> PulseWidth:
-    """Charge [C] on every bit line for vectors of pulses, of the kind that came in.
-
-    `pulse_width` (..., word_line) [s] as DataArray, NumPy array or tensor gives
-    (..., bit_line) of the same kind; a tensor keeps its dtype, device and gradient.
-    `pulse_start` [s], of the same shape, overrides the chip's alignment.
-    `merge_tolerance` [s] pools slots up to that length (method "slots"); a DataArray then
-    carries the bound of the error as attribute `merge_bound` [C].
-
-    Methods: "slots", exact and fast; "reference", the NumPy loops it is held to.
-    Raises SimulationError for widths that are negative, not finite, or of another length,
-    for starts that do not match them, for tensors of whole numbers.
-    """
-    if method not in METHODS:
-        raise SimulationError(
-            "method", expected="a method", got=repr(method), advice=nearest_name(method, METHODS)
-        )
-    if method == "reference" and (merge_tolerance or isinstance(pulse_width, torch.Tensor)):
-        raise SimulationError(
-            "method 'reference'",
-            expected="NumPy or labelled input, no merging",
-            got=type(pulse_width).__name__,
-            advice="Use method='slots'.",
-        )
-    if not merge_tolerance >= 0:
-        raise SimulationError(
-            "merge_tolerance", expected="0 s or more", got=f"{merge_tolerance:g} s"
-        )
-    if isinstance(pulse_width, torch.Tensor):
-        return _simulate_tensor(chip, pulse_width, pulse_start, merge_tolerance)
+def _numbers(
+    chip: Chip, pulse_width: Any, pulse_start: Any
+) -> tuple[torch.Tensor, torch.Tensor | None]:
+    """Widths with starts of a caller who brought labelled or NumPy arrays, checked."""
 
     def numbers(data: Any) -> np.ndarray:
         if isinstance(data, xr.DataArray):
@@ -142,26 +99,67 @@ def simulate(
     width = numbers(pulse_width)
     start = None if pulse_start is None else numbers(_start_like(pulse_start, pulse_width))
     _check_widths(chip, width)
-    if start is not None:
-        _check_starts(width, start)
-    attrs: dict[str, Any] = {"method": method, "chip": chip.name}
-    if method == "reference":
-        charge = _by_reference(chip, width, start)
-    else:
-        with torch.no_grad():
-            outcome = slots.simulate(
-                array_tensors(chip),
-                torch.tensor(width),
-                None if start is None else torch.tensor(start),
-                merge_tolerance=merge_tolerance,
-            )
-        charge = outcome.charge.numpy()
-        attrs["n_slots"] = outcome.n_slots
-        if outcome.merge_bound is not None:
-            attrs["merge_bound"] = float(outcome.merge_bound.max())
+    if start is None:
+        return torch.tensor(width), None
+    _check_starts(width, start)
+    return torch.tensor(width), torch.tensor(start)
+
+
+def _check_options(method: str, pulse_width: Any, merge_tolerance: float) -> None:
+    if method not in METHODS:
+        raise SimulationError(
+            "method", expected="a method", got=repr(method), advice=nearest_name(method, METHODS)
+        )
+    if method == "reference" and isinstance(pulse_width, torch.Tensor):
+        raise SimulationError(
+            "method 'reference'",
+            expected="NumPy or labelled input",
+            got=type(pulse_width).__name__,
+            advice="Use method='slots'.",
+        )
+    if not merge_tolerance >= 0:
+        raise SimulationError(
+            "merge_tolerance", expected="0 s or more", got=f"{merge_tolerance:g} s"
+        )
+
+
+def simulate(
+    chip: Chip,
+    pulse_width: PulseWidth,
+    *,
+    method: str = "slots",
+    pulse_start: PulseWidth | None = None,
+    merge_tolerance: float = 0.0,
+    tolerance: float | None = None,
+) -> PulseWidth:
+    """Charge [C] on every bit line for vectors of pulses, of the kind that came in.
+
+    `pulse_width` (..., word_line) [s] as DataArray, NumPy array or tensor gives
+    (..., bit_line) of the same kind; a tensor keeps its dtype, device and gradient.
+    `pulse_start` [s], of the same shape, overrides the chip's alignment.
+    `merge_tolerance` [s] pools slots up to that length (method "slots"); a DataArray then
+    carries the bound of the error as attribute `merge_bound` [C].
+    `tolerance` is the relative rms error allowed (method "closed_form", 1e-3 by default); a
+    DataArray then carries the attributes `error_estimate`, measured on some of the pulses
+    by slots, and `expansion`.
+
+    Methods: "slots", exact; "closed_form", fast for large arrays with a common edge or
+    centre; "reference", the NumPy loops that both are held to.
+    Raises SimulationError for widths that are negative, not finite, or of another length,
+    for starts that do not match them, for tensors of whole numbers, for what the method
+    cannot do, for a tolerance that it misses.
+    """
+    _check_options(method, pulse_width, merge_tolerance)
+    if isinstance(pulse_width, torch.Tensor):
+        task = Task(chip, *_tensors(chip, pulse_width, pulse_start), merge_tolerance, tolerance)
+        return METHODS[method](task).charge
+    task = Task(chip, *_numbers(chip, pulse_width, pulse_start), merge_tolerance, tolerance)
+    with torch.no_grad():
+        answer = METHODS[method](task)
+    charge: np.ndarray = answer.charge.numpy()
     if isinstance(pulse_width, xr.DataArray):
         labelled = labelled_charge(charge, pulse_width)
-        labelled.attrs.update(attrs)
+        labelled.attrs.update({"method": method, "chip": chip.name, **answer.attrs})
         return labelled
     return charge
 

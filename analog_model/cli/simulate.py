@@ -32,7 +32,12 @@ def simulate(
     destination: Annotated[
         Path | None, typer.Option("--output", "-o", help="Measurement to write, .nc or .csv.")
     ] = None,
-    method: Annotated[str, typer.Option(help="slots (fast), or reference (the oracle).")] = "slots",
+    method: Annotated[
+        str, typer.Option(help="slots (exact), closed_form (fast), reference (the oracle).")
+    ] = "slots",
+    tolerance: Annotated[
+        float | None, typer.Option(help="Relative rms error allowed to closed_form.")
+    ] = None,
     effects: Annotated[
         str | None, typer.Option(help="Keep only these, such as crosstalk,wire; 'none' is ideal.")
     ] = None,
@@ -48,7 +53,7 @@ def simulate(
     force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Simulate the charge of every pattern, slot by slot.
+    """Simulate the charge of every pattern.
 
     Where the patterns come with measured charges, the signal-to-error ratio of the
     simulation is printed, calibration and test apart. A chip taken from a measurement is a
@@ -63,7 +68,8 @@ def simulate(
     if effects is not None:
         names = [] if effects == "none" else [name.strip() for name in effects.split(",")]
         model = model.with_effects(names)
-    charge = _charge(model, pulses[v.PULSE_WIDTH], method, merge_tolerance, quiet=as_json)
+    options = {"method": method, "merge_tolerance": merge_tolerance, "tolerance": tolerance}
+    charge = _charge(model, pulses[v.PULSE_WIDTH], options, quiet=as_json)
     simulated = outcome.simulated_dataset(model, pulses, charge, method=method)
     if destination is not None:
         _write(simulated, destination, force=force)
@@ -75,9 +81,8 @@ def simulate(
         "weight_set": weight_set if v.WEIGHT_SET_OF_PATTERN in pulses.coords else None,
         "against_measured": outcome.agreement(pulses, charge),
         "written": None if destination is None else str(destination),
+        **_own_account(charge),
     }
-    if merge_tolerance:
-        summary["merge_bound"] = {"value": charge.attrs["merge_bound"], "units": "C"}
     if as_json:
         output.print_json(summary)
     else:
@@ -110,12 +115,7 @@ def _chip_and_pulses(
 
 
 def _charge(
-    chip: Chip,
-    pulse_width: xr.DataArray,
-    method: str,
-    merge_tolerance: float,
-    *,
-    quiet: bool,
+    chip: Chip, pulse_width: xr.DataArray, options: dict[str, Any], *, quiet: bool
 ) -> xr.DataArray:
     """Simulated charge [C], some patterns at a time so that a long run shows its progress."""
     import xarray as xr
@@ -124,14 +124,13 @@ def _charge(
 
     from analog_model import simulate as simulate_patterns
 
+    if options["method"] == "closed_form":  # its expansion is chosen for all patterns at once
+        return simulate_patterns(chip, pulse_width, **options)
     console = Console(stderr=True)
     n_patterns = pulse_width.sizes[v.PATTERN]
     parts = [
         simulate_patterns(
-            chip,
-            pulse_width.isel({v.PATTERN: slice(first, first + PATTERNS_AT_ONCE)}),
-            method=method,
-            merge_tolerance=merge_tolerance,
+            chip, pulse_width.isel({v.PATTERN: slice(first, first + PATTERNS_AT_ONCE)}), **options
         )
         for first in track(
             range(0, n_patterns, PATTERNS_AT_ONCE),
@@ -144,6 +143,16 @@ def _charge(
     charge = xr.concat(parts, dim=v.PATTERN, combine_attrs="drop")
     bounds = [part.attrs["merge_bound"] for part in parts if "merge_bound" in part.attrs]
     return charge.assign_attrs({"merge_bound": max(bounds)} if bounds else {})
+
+
+def _own_account(charge: xr.DataArray) -> dict[str, Any]:
+    """What the method says of its own error."""
+    account: dict[str, Any] = {
+        name: charge.attrs[name] for name in ("error_estimate", "expansion") if name in charge.attrs
+    }
+    if "merge_bound" in charge.attrs:
+        account["merge_bound"] = {"value": charge.attrs["merge_bound"], "units": "C"}
+    return account
 
 
 def _require_known_suffix(destination: Path) -> None:
@@ -175,6 +184,9 @@ def _print(summary: dict[str, Any]) -> None:
         facts["error of merging"] = (
             f"at most {output.in_unit(summary['merge_bound']['value'], 'C')}"
         )
+    if "error_estimate" in summary:
+        facts["error estimate"] = f"{summary['error_estimate']:.1e} of the charge, rms"
+        facts["expansion"] = summary["expansion"]
     if summary["written"]:
         facts["written"] = summary["written"]
     output.print_facts(f"Simulation of {summary['chip']}", facts)

@@ -90,6 +90,24 @@ def test_both_methods_agree_with_everything_on(files: tuple[Path, Path], tmp_pat
     np.testing.assert_allclose(charges[0], charges[1], rtol=1e-12)
 
 
+def test_the_closed_form_says_its_error_and_keeps_to_it(
+    files: tuple[Path, Path], tmp_path: Path
+) -> None:
+    exact, close = tmp_path / "slots.nc", tmp_path / "closed_form.nc"
+    results(*files, "-o", exact)
+    facts = results(*files, "--method", "closed_form", "--tolerance", "1e-4", "-o", close)
+    assert 0 < facts["error_estimate"] <= 1e-4
+    assert "n_nodes" in facts["expansion"]
+    with h5py.File(exact) as one, h5py.File(close) as other:
+        missed = other["charge"][()] - one["charge"][()]
+        assert np.sqrt(np.mean(missed**2) / np.mean(one["charge"][()] ** 2)) <= 1e-4
+    printed = run(*files, "--method", "closed_form")
+    assert "of the charge, rms" in printed.stdout
+    refused = run(*files, "--tolerance", "1e-4")
+    assert refused.exit_code != 0
+    assert "Use method='closed_form'" in refused.stderr
+
+
 def test_csv_output_holds_the_same_numbers(files: tuple[Path, Path], tmp_path: Path) -> None:
     netcdf, csv, again = (tmp_path / name for name in ("out.nc", "out.csv", "again.nc"))
     results(*files, "-o", netcdf)

@@ -39,7 +39,7 @@ def labelled() -> xr.DataArray:
     )
 
 
-@pytest.mark.parametrize("method", ["slots", "reference"])
+@pytest.mark.parametrize("method", ["slots", "reference", "closed_form"])
 def test_labels_in_labels_out(method: str) -> None:
     width = labelled()
     charge = am.simulate(chip(), width, method=method)
@@ -126,7 +126,11 @@ CODED = chip(pulse=am.Pulse(lsb=NS, bits=4))
         ({"pulse_width": GOOD, "method": "slot"}, "got 'slot'. Did you mean 'slots'?"),
         (
             {"pulse_width": GOOD, "method": "reference", "merge_tolerance": 1.0},
-            "method 'reference': expected NumPy or labelled input, no merging",
+            "method 'reference': expected no merging, got merge_tolerance 1 s. Use method='slots'.",
+        ),
+        (
+            {"pulse_width": torch.tensor(GOOD), "method": "reference"},
+            "method 'reference': expected NumPy or labelled input, got Tensor",
         ),
         ({"pulse_width": torch.tensor(GOOD), "method": "reference"}, "Use method='slots'."),
         ({"pulse_width": GOOD, "merge_tolerance": -1e-9}, "merge_tolerance: expected 0 s or more"),

@@ -65,9 +65,7 @@ def simulate(
         _require_known_suffix(destination)
         output.require_free(destination, force=force)
     model, pulses = _chip_and_pulses(chip, patterns, weight_set, pulse_width_unit)
-    if effects is not None:
-        names = [] if effects == "none" else [name.strip() for name in effects.split(",")]
-        model = model.with_effects(names)
+    model = _with_effects(model, effects)
     options = {"method": method, "merge_tolerance": merge_tolerance, "tolerance": tolerance}
     charge = _charge(model, pulses[v.PULSE_WIDTH], options, quiet=as_json)
     simulated = outcome.simulated_dataset(model, pulses, charge, method=method)
@@ -112,6 +110,15 @@ def _chip_and_pulses(
         pulses = measurement if pulses is None else pulses
     sources.require_weight_set(pulses, weight_set)
     return model, sources.patterns_of(pulses, weight_set)
+
+
+def _with_effects(chip: Chip, effects: str | None) -> Chip:
+    """The chip with only the effects that the option names, all of them without it."""
+    if effects is None:
+        return chip
+    return chip.with_effects(
+        [] if effects == "none" else [name.strip() for name in effects.split(",")]
+    )
 
 
 def _charge(

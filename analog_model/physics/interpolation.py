@@ -1,4 +1,4 @@
-"""Interpolation of the lift factor between strong and weak cells.
+"""Interpolation of the lift factor in the sensitivity of the cell.
 
 How much a cell's current answers to a lift depends on the current itself, through its
 sensitivity s = (1 - e^-x) / x, x = sqrt(I / I_S). The factor F(s, kappa) is smooth in s, so

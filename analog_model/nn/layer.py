@@ -83,8 +83,8 @@ class AnalogLayer(nn.Module):
         else:
             self.register_buffer("input_range", at)
         given = self.configuration.readout_range
-        charge_range = at.new_tensor(float("nan") if given == "calibrated" else given)
-        self.readout = ChargeReadout(self.configuration.readout_bits, charge_range)
+        charge_range = None if isinstance(given, str) else given
+        self.readout = ChargeReadout(self.configuration.readout_bits, charge_range, at)
 
     def program(self, programmed: ProgrammedChip | None) -> None:
         """Put the layer on the devices that a chip has under the layer's name.

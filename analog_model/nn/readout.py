@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
 from analog_model.errors import ConfigurationError
 from analog_model.nn.ranges import CalibrationData, observe_inputs
-from analog_model.physics.encoding import quantise
+from analog_model.physics.readout import read_out_difference
 
 
 class ChargeReadout(nn.Module):
-    """Converter of the difference of two bit lines: 2^bits - 1 codes from -`range` to +`range`.
+    """Converter of the difference of two bit lines, see `physics.readout`.
 
-    Their number is odd, so that one of them is no charge. Charges beyond saturate; the
-    gradient passes straight through between. Without `bits` charges are read as they are.
-    `range` [widest pulse x full-scale current] is nan until it is calibrated.
+    It saturates at -`range` and `range` [widest pulse x full-scale current]; None leaves
+    that to `calibrate_readouts`, and nan until then. Without `bits` charges are read as
+    they are.
     """
 
     range: Tensor
 
-    def __init__(self, bits: int | None, charge_range: Tensor) -> None:
+    def __init__(self, bits: int | None, charge_range: float | None, like: Tensor) -> None:
         super().__init__()
         self.bits = bits
+        self.is_open = bits is not None and charge_range is None
         if bits is not None:
-            self.register_buffer("range", charge_range)
+            at = float("nan") if charge_range is None else charge_range
+            self.register_buffer("range", like.new_tensor(at))
 
     def extra_repr(self) -> str:
         return "as it is" if self.bits is None else f"{self.bits} bits"
@@ -33,9 +34,7 @@ class ChargeReadout(nn.Module):
         """Charge as reported."""
         if self.bits is None:
             return charge
-        levels = 2**self.bits - 1
-        end = self.range.to(charge.dtype)
-        return quantise(charge + end, 2 * end / (levels - 1), levels) - end
+        return read_out_difference(charge, self.range.to(charge.dtype), self.bits)
 
 
 def calibrate_readouts(network: nn.Module, data: CalibrationData | None) -> None:
@@ -47,9 +46,7 @@ def calibrate_readouts(network: nn.Module, data: CalibrationData | None) -> None
     open_ranges = {
         name: module
         for name, module in network.named_modules()
-        if isinstance(module, ChargeReadout)
-        and module.bits is not None
-        and bool(torch.isnan(module.range))
+        if isinstance(module, ChargeReadout) and module.is_open
     }
     if not open_ranges:
         return
@@ -78,3 +75,4 @@ def calibrate_readouts(network: nn.Module, data: CalibrationData | None) -> None
                 advice="Give readout_range a number, or read the layer without codes.",
             )
         module.range.fill_(seen[name].largest)
+        module.is_open = False

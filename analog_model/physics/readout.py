@@ -18,3 +18,15 @@ def read_out(charge: Tensor, full_scale: Tensor, bits: int | None) -> Tensor:
         return torch.minimum(charge.clamp(min=0), full_scale)
     levels = 2**bits
     return quantise(charge, full_scale / (levels - 1), levels)
+
+
+def read_out_difference(charge: Tensor, full_scale: Tensor, bits: int) -> Tensor:
+    """Difference of two charges in 2^bits - 1 codes from -`full_scale` to `full_scale`.
+
+    Their number is odd, so that one of them is no charge. The gradient is that of
+    `read_out`.
+    """
+    step = full_scale / (2 ** (bits - 1) - 1)
+    inside = charge.clamp(-full_scale, full_scale)
+    rounded = torch.round(inside.detach() / step.detach()) * step.detach()
+    return inside + (rounded - inside).detach()

@@ -18,6 +18,7 @@ from analog_model.errors import AnalogModelError
 from dashboard import theme
 from dashboard.calibration_run import Extraction, FittedModel, Outcome
 from dashboard.state import State
+from dashboard.views.batch import in_one_message
 from dashboard.views.calibration_extraction import ExtractionPlots
 from dashboard.views.calibration_figures import dataset_of, figures_of, table_of
 from dashboard.views.calibration_ladder import PLANNED_STEPS, ModelBars, StepBars
@@ -229,6 +230,7 @@ class CalibrationView(pn.viewable.Viewer):
         model = self.state.model if self.state.model in names else names[-1]
         return {"model": model, "split": split, "kind": kind}
 
+    @in_one_message
     def _update(self, *_events: Any) -> None:
         """Bring the page up to date; it rests while another page is in front."""
         state = self.state
@@ -357,6 +359,7 @@ class CalibrationView(pn.viewable.Viewer):
                 part.visible = name == aspect
         self.empty.visible = aspect is None
 
+    @in_one_message
     def _paint(self, *_events: Any) -> None:
         for part in (self.bars, self.steps, self.residuals, self.parameters, self.extraction):
             part.paint(self.state.theme)

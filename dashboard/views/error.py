@@ -21,6 +21,7 @@ from analog_model.errors import AnalogModelError
 from dashboard import theme
 from dashboard.patterns import code_grid
 from dashboard.state import State
+from dashboard.views.batch import in_one_message
 from dashboard.views.error_bars import BitLineBars, EffectBars, KindBars, ser_text
 from dashboard.views.error_figures import figures_of
 from dashboard.views.error_numbers import (
@@ -81,6 +82,7 @@ class ErrorView(pn.viewable.Viewer):
         """The layout, for Panel to display."""
         return self.layout
 
+    @in_one_message
     def select(self, row: int, column: int) -> None:
         """Look at the pattern at a position, on the bit line at a position."""
         if self.numbers is None:
@@ -186,6 +188,7 @@ class ErrorView(pn.viewable.Viewer):
         self.compared.disabled = question.measurement is None
         self.split.visible = question.measurement is not None
 
+    @in_one_message
     def _show(self, numbers: ErrorNumbers) -> None:
         self.plots.styles = {"opacity": "1"}
         self.plots.visible, self.empty.visible = True, False
@@ -204,6 +207,7 @@ class ErrorView(pn.viewable.Viewer):
         self.plots.visible, self.empty.visible = False, True
         self.empty.object = _nothing(error, self.state.split)
 
+    @in_one_message
     def _paint(self, *_events: Any) -> None:
         with _drawing():
             for part in (self.scatter, self.effects, self.kinds, self.bit_lines, self.pattern):

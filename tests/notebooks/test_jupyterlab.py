@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -19,6 +20,37 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOK = "01_measured_chip.ipynb"
+CALIBRATION = "calibration.ipynb"
+# Four bit lines of the bundled chip: enough for every model, done in seconds.
+CALIBRATION_CELLS = (
+    """import panel as pn
+import analog_model as am
+from dashboard import CalibrationView, State
+pn.extension(inline=True)
+measurement = am.example_chip("reference").isel(bit_line=slice(0, 4))
+state = State.from_chip(am.starting_chip(measurement), measurement)""",
+    "view = CalibrationView(state)\npn.Column(view, sizing_mode='stretch_width', height=640)",
+)
+
+
+def notebook_of(cells: tuple[str, ...]) -> dict[str, Any]:
+    """A notebook with these code cells, as JSON."""
+    return {
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": f"cell{k}",
+                "source": source,
+                "metadata": {},
+                "outputs": [],
+                "execution_count": None,
+            }
+            for k, source in enumerate(cells)
+        ],
+        "metadata": {"kernelspec": {"name": "python3", "display_name": "Python 3 (ipykernel)"}},
+        "nbformat": 4,
+        "nbformat_minor": 5,
+    }
 
 
 def free_port() -> int:
@@ -30,9 +62,10 @@ def free_port() -> int:
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[str]:
-    """Address of a JupyterLab that serves a copy of the notebook."""
+    """Address of a JupyterLab that serves a copy of the notebook, and one of the test's own."""
     (tmp_path / "work").mkdir()
     shutil.copy(ROOT / "notebooks" / NOTEBOOK, tmp_path / "work")
+    (tmp_path / "work" / CALIBRATION).write_text(json.dumps(notebook_of(CALIBRATION_CELLS)))
     port = free_port()
     folders = ("config", "data", "runtime", "ipython")
     process = subprocess.Popen(
@@ -116,9 +149,25 @@ def wait_until(page: Any, condition: str) -> None:
     page.wait_for_function(condition, timeout=120_000, polling=500)
 
 
-@pytest.mark.notebook
-@pytest.mark.slow
-def test_live_views_render_and_follow_the_state(lab: str, page: Any) -> None:
+# Pixels of the plots on screen.
+PLOT = """
+() => {
+  const found = [];
+  const look = root => {
+    for (const element of root.querySelectorAll('*')) {
+      if (element.tagName === 'CANVAS' && element.width > 250 && element.offsetParent)
+        found.push(element);
+      if (element.shadowRoot) look(element.shadowRoot);
+    }
+  };
+  look(document);
+  return found.map(canvas => canvas.toDataURL()).join('');
+}
+"""
+
+
+def run_all(page: Any, lab: str, notebook: str) -> list[str]:
+    """Open a notebook, run its cells; the addresses outside the machine that it asks for."""
     outside: list[str] = []
 
     def only_here(route: Any) -> None:
@@ -131,13 +180,28 @@ def test_live_views_render_and_follow_the_state(lab: str, page: Any) -> None:
     page.route("**/*", only_here)
     page.set_viewport_size({"width": 1400, "height": 1000})
     page.set_default_timeout(120_000)
-    page.goto(f"{lab}/lab/tree/{NOTEBOOK}")
-    cells = page.locator(".jp-Notebook .jp-CodeCell")
-    cells.first.wait_for()
+    page.goto(f"{lab}/lab/tree/{notebook}")
+    page.locator(".jp-Notebook .jp-CodeCell").first.wait_for()
     # Before the kernel is there, JupyterLab would ask which one to run on.
     page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()
     page.get_by_role("menuitem", name="Run").first.click()
     page.locator(".lm-Menu-itemLabel", has_text="Run All Cells").first.click()
+    return outside
+
+
+def run_below_last_cell(page: Any, code: str) -> None:
+    page.keyboard.press("Escape")
+    page.locator(".jp-Notebook .jp-CodeCell").last.locator(".jp-InputPrompt").click()
+    page.keyboard.press("b")
+    page.keyboard.press("Enter")
+    page.keyboard.type(code)
+    page.keyboard.press("Control+Enter")
+
+
+@pytest.mark.notebook
+@pytest.mark.slow
+def test_live_views_render_and_follow_the_state(lab: str, page: Any) -> None:
+    outside = run_all(page, lab, NOTEBOOK)
     # The last cell shows the error page: its canvases and the ratio it states.
     wait_until(page, f"({SUMMARY})() !== ''")
     assert page.evaluate(CANVASES) >= 4
@@ -146,15 +210,41 @@ def test_live_views_render_and_follow_the_state(lab: str, page: Any) -> None:
     # A cell changes the state; the view above follows.
     before = page.evaluate(SUMMARY)
     assert re.fullmatch(r"26\.\d dB · ×2\d\.\d", before)
-    page.keyboard.press("Escape")
-    cells.last.locator(".jp-InputPrompt").click()
-    page.keyboard.press("b")
-    page.keyboard.press("Enter")
-    page.keyboard.type("state.compared = 'measured_simulated'")
-    page.keyboard.press("Control+Enter")
+    run_below_last_cell(page, "state.compared = 'measured_simulated'")
     wait_until(page, f"({SUMMARY})().startsWith('44.')")
 
     # A click in the view reaches the kernel.
     page.get_by_role("button", name="Calibration").last.click()
     wait_until(page, f"({SUMMARY})() !== '' && !({SUMMARY})().startsWith('44.')")
+    assert sorted(set(outside)) == []
+
+
+@pytest.mark.notebook
+@pytest.mark.slow
+def test_a_calibration_runs_in_a_notebook(lab: str, page: Any) -> None:
+    """Cancel one, see the other through; its plots follow clicks."""
+    outside = run_all(page, lab, CALIBRATION)
+    begin = page.get_by_role("button", name="Calibrate", exact=True)
+    begin.click()
+    page.get_by_text(re.compile("[1-9][0-9]? %")).first.wait_for()
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.get_by_text("Cancelled.").wait_for()
+    begin.click()
+    page.wait_for_timeout(1000)
+    empty = page.evaluate(PLOT)
+    page.get_by_text(re.compile(r"^Done in \d+ s\.$")).wait_for()
+    models = page.evaluate(PLOT)
+    # The bars were drawn while the models came in.
+    assert len(models) > len(empty) > 0
+    page.get_by_role("button", name="Residuals", exact=True).click()
+    page.get_by_label("Model").wait_for()
+    page.wait_for_timeout(1500)
+    full = page.evaluate(PLOT)
+    page.get_by_label("Model").select_option("ideal, one-hot reads")
+    page.get_by_text("model “ideal, one-hot reads”").wait_for()
+    page.wait_for_timeout(1500)
+    assert page.evaluate(PLOT) != full
+    page.get_by_role("button", name="Parameters", exact=True).click()
+    page.get_by_role("cell", name="Dead time of the edges").wait_for()
+    assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
     assert sorted(set(outside)) == []

@@ -16,6 +16,7 @@ from dashboard.security import SecurityHeaders, check_host
 from dashboard.state import State
 from dashboard.theme import ASSETS, Instrument
 from dashboard.upload import UploadHandler
+from dashboard.warm_up import warm_up
 
 log = logging.getLogger(__name__)
 
@@ -72,6 +73,7 @@ def serve(
     `ConfigurationError` for a host beyond this machine, `OSError` for a port in use.
     """
     server = make_server(host=host, port=port, allow_websocket_origin=allow_websocket_origin)
+    warm_up()
     address = f"http://{host}:{server.port}/"
     print(f"analog-model dashboard: {address}  (Ctrl+C stops it)", flush=True)  # noqa: T201
     if open_browser:

@@ -32,13 +32,12 @@ from dashboard.views.crosstalk_heatmap import Heatmap
 from dashboard.views.crosstalk_timeline import Timeline, operation_extent
 from dashboard.views.export import Export
 from dashboard.views.html import Html
-from dashboard.views.words import Words
 
 # The cell's course and the comparison come after the heatmap: in the next message, or above
 # this many cells when a drag pauses.
 _SMALL = 128 * 128
-_NEXT_MS = 20
-_PAUSE_MS = 120
+_NEXT_MS = 60
+_PAUSE_MS = 200
 # Heights of the page's rows: controls, array, slots, cell.
 _ROWS = (54, 366, 48, 152)
 _COMPARISON_HEIGHT = 360
@@ -77,7 +76,7 @@ class CrosstalkView(pn.viewable.Viewer):
         self.actions = Actions(state, self.heatmap)
         self.shown = ShowControls(state, self._zoom)
         self.export = Export(CrosstalkFigures(state), what="crosstalk")
-        self.key = Words(_KEY_STYLE, sizing_mode="stretch_both")
+        self.key = Html("", stylesheets=[_KEY_STYLE], margin=0, sizing_mode="stretch_both")
         self._waiting: set[str] = set()
         self._listen()
         self._paint()
@@ -125,9 +124,9 @@ class CrosstalkView(pn.viewable.Viewer):
             _placed(self.timeline.figure),
             array,
             self.slot.layout,
-            self.key.pane,
+            self.key,
             _placed(self.cell.figure),
-            self.cell.facts.pane,
+            self.cell.facts,
             sizing_mode="stretch_width",
             height=sum(_ROWS),
             margin=0,
@@ -196,7 +195,7 @@ class CrosstalkView(pn.viewable.Viewer):
             coupled=coupled,
         )
         key = class_key(chip, numbers.quantity_label(state.quantity), self.heatmap.note())
-        self.key.say(key)
+        self.key.object = key
 
     def _show_operation(self) -> None:
         state, slots = self.state, self.state.slots

@@ -20,7 +20,7 @@ from dashboard.views.crosstalk_axes import (
 from dashboard.views.crosstalk_classes import class_colours
 from dashboard.views.crosstalk_numbers import Aggressor, nice_limit
 from dashboard.views.crosstalk_timeline import mark_slot, paint_slot
-from dashboard.views.words import Words
+from dashboard.views.html import Html
 
 _STYLE = """
 :host { color: var(--text, inherit); font-size: 13px; }
@@ -73,7 +73,13 @@ class CellPanel:
                 formatters={"@current": unit_hover(1e-9, "nA")},
             )
         )
-        self.facts = Words(_STYLE, sizing_mode="stretch_both", styles={"overflow": "auto"})
+        self.facts = Html(
+            "",
+            stylesheets=[_STYLE],
+            sizing_mode="stretch_both",
+            styles={"overflow": "auto"},
+            margin=0,
+        )
 
     def show_course(self, slots: xr.Dataset, current: np.ndarray, weight: float) -> None:
         """Draw the current (time_slot,) [A] of the cell; dashed, its weight [A]."""
@@ -102,8 +108,8 @@ class CellPanel:
         coupled: list[Aggressor],
     ) -> None:
         """Say in words and numbers what the cell is, what acts on it in this slot."""
-        self.facts.say(
-            facts(chip, cell, shift=shift, kappa=kappa, is_high=is_high, coupled=coupled)
+        self.facts.object = facts(
+            chip, cell, shift=shift, kappa=kappa, is_high=is_high, coupled=coupled
         )
 
     def paint(self, name: str) -> None:

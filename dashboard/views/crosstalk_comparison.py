@@ -33,7 +33,7 @@ from dashboard.views.crosstalk_axes import (
     unit_hover,
 )
 from dashboard.views.crosstalk_numbers import Comparison, nice_limit
-from dashboard.views.words import Words
+from dashboard.views.html import Html
 
 KIND_LABELS = {"Adjacent pairs": "pair", "Leave one out": "leave_one_out"}
 _EXPLAIN = {
@@ -131,10 +131,8 @@ class ComparisonPanel:
         self.difference = MapPanel("Measured − simulated", x_range, y_range, labelled=False)
         self.simulated.add_bar()
         self.difference.add_bar()
-        self.heading = Words(
-            _STYLE,
-            sizing_mode="stretch_width",
-            min_height=44,
+        self.heading = Html(
+            "", stylesheets=[_STYLE], sizing_mode="stretch_width", min_height=44, margin=0
         )
         self.maps = pn.Row(
             *(
@@ -146,7 +144,7 @@ class ComparisonPanel:
         )
         self.layout = pn.Column(
             pn.Row(
-                self.heading.pane,
+                self.heading,
                 self.kind,
                 sizing_mode="stretch_width",
                 margin=(0, 4),
@@ -179,13 +177,13 @@ class ComparisonPanel:
         finer = limit / own
         scale = "same scale" if finer < 1.01 else f"scale {finer:.3g}× finer"
         self.difference.figure.title.text = f"Measured − simulated ({scale})"
-        self.heading.say(_summary(found))
+        self.heading.object = _summary(found)
         self.maps.visible = self.kind.visible = True
 
     def explain(self, reason: str, advice: str, *, choice: bool) -> None:
         """Say why there is nothing to compare; `choice` where the other kind may have it."""
         self.kind.visible = choice
-        self.heading.say(f'<div class="empty"><h3>{reason}</h3><p>{advice}</p></div>')
+        self.heading.object = f'<div class="empty"><h3>{reason}</h3><p>{advice}</p></div>'
         self.maps.visible = False
 
     def paint(self, name: str) -> None:

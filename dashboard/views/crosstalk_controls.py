@@ -12,7 +12,7 @@ from analog_model import vocabulary as v
 from dashboard.latest import LatestOnly, latest_only
 from dashboard.state import State
 from dashboard.views.crosstalk_numbers import QUANTITIES
-from dashboard.views.words import Words
+from dashboard.views.html import Html
 
 SOURCE_LABELS = {
     "Random": "random",
@@ -47,12 +47,12 @@ class PatternControls:
         self.source = pn.widgets.Select(label="Pattern", options=SOURCE_LABELS, width=150)
         self.number = pn.widgets.IntInput(label="Seed", start=0, width=84)
         self.kind = pn.widgets.Select(label="Kind", options={ANY_KIND: ANY_KIND}, width=120)
-        self.note = Words(_NOTE, width=210)
+        self.note = Html("", stylesheets=[_NOTE], width=210, margin=0)
         self.layout = pn.Row(
             self.source,
             self.number,
             self.kind,
-            self.note.pane,
+            self.note,
             sizing_mode="stretch_width",
             height=54,
         )
@@ -91,7 +91,7 @@ class PatternControls:
             )
         finally:
             self._showing = False
-        self.note.say(_HINTS.get(state.pattern_source, ""))
+        self.note.object = _HINTS.get(state.pattern_source, "")
 
     def _kinds(self) -> dict[str, str]:
         measurement = self.state.measurement

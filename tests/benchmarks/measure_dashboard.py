@@ -52,6 +52,7 @@ from tornado.ioloop import IOLoop
 from tornado.web import RequestHandler
 from dashboard.app import make_server
 from dashboard.state import State
+from dashboard.warm_up import warm_up
 
 class Left(RequestHandler):
     def get(self):
@@ -66,6 +67,7 @@ class Left(RequestHandler):
 
 server = make_server(port=0, session_lifetime=4.0)
 server._tornado.add_handlers(r".*", [("/left", Left)])
+warm_up()
 print(server.port, flush=True)
 IOLoop.current().start()
 """

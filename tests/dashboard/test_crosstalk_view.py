@@ -126,7 +126,7 @@ def test_an_update_stays_below_300_kilobytes(size: int) -> None:
 def test_zooming_in_brings_every_field_of_the_cells_in_view() -> None:
     view = CrosstalkView(State(source="synthetic", n_word_lines=300, n_bit_lines=280))
     assert "weight" not in view.heatmap.image.data
-    assert "largest of 2 × 2 cells" in view.key.html
+    assert "largest of 2 × 2 cells" in view.key.object
     send(view, kind="view", x=[100, 140], y=[239.5, 199.5])
     window = view.heatmap.window
     assert window.is_full
@@ -216,7 +216,7 @@ def test_the_cell_panel_says_what_acts_on_the_cell(synthetic: CrosstalkView) -> 
         (4, -1, kappa[0]),
         (6, 1, kappa[1]),
     ]
-    facts = synthetic.cell.facts.html
+    facts = synthetic.cell.facts.object
     assert f"{chip.cell_current[5, 3] * 1e9:.4g} nA" in facts
     assert all(f"{item.kappa:+.4f}" in facts for item in coupled)
     whole = am.slot_currents(chip, state.pulse_width)[v.CELL_CURRENT].values[:, 5, 3]
@@ -254,7 +254,7 @@ def test_every_layout_class_has_a_colour_of_its_own() -> None:
     assert len(set(palette)) == 24
     assert all(re.fullmatch("#[0-9a-f]{6}", colour) for colour in palette)
     np.testing.assert_array_equal(image(view), classes)
-    assert "and 16 more" in view.key.html
+    assert "and 16 more" in view.key.object
 
 
 def test_timeline_draws_pulses_and_a_bounded_number_of_edges(synthetic: CrosstalkView) -> None:
@@ -294,7 +294,7 @@ def test_the_comparison_shows_the_same_observable_twice(kind: str) -> None:
     for found, expected in zip(shown, (measured, simulated, measured - simulated), strict=True):
         np.testing.assert_allclose(found, expected, atol=1e-6 * largest)
     ratio = np.sqrt(np.mean(measured**2) / np.mean((measured - simulated) ** 2))
-    assert f"{ratio:.3g}" in panel.heading.html
+    assert f"{ratio:.3g}" in panel.heading.object
     scales = [(part.mapper.low, part.mapper.high) for part in panel.parts]
     assert scales[0] == scales[1]
     assert scales[2][1] >= np.abs(measured - simulated).max()
@@ -304,12 +304,12 @@ def test_without_a_comparison_the_page_says_why(synthetic: CrosstalkView) -> Non
     panel = synthetic.comparison
     assert panel is not None
     assert not panel.maps.visible
-    assert "No measurement" in panel.heading.html
+    assert "No measurement" in panel.heading.object
     # The second set of weights was measured without pairs.
     state = State(weight_set=1)
     panel = CrosstalkView(state).comparison
     assert panel is not None
-    assert "not measured" in panel.heading.html
+    assert "not measured" in panel.heading.object
     state.comparison_kind = "leave_one_out"
     assert panel.maps.visible
 

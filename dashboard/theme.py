@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-import colorcet
 from bokeh.models import (
     Axis,
     ColorBar,
@@ -19,10 +18,11 @@ from bokeh.models import (
     Legend,
     Plot,
 )
-from bokeh.palettes import Cividis256
 from panel.theme import Design
 from panel.theme.base import DefaultTheme, Inherit
 from panel.viewable import Viewable
+
+from analog_model.figures.colours import DIVERGING, DIVERGING_ON_DARK, SEQUENTIAL
 
 ASSETS = Path(__file__).parent / "assets"
 THEMES = ("light", "dark")
@@ -66,27 +66,15 @@ PALETTES = {
     ),
 }
 
-# Okabe and Ito's colours, told apart with any colour vision; the first two lead.
-CATEGORICAL = (
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#cc79a7",
-    "#56b4e9",
-    "#d55e00",
-    "#f0e442",
-    "#999999",
-)
-
 
 def sequential(theme: str) -> list[str]:
     """Colour map for magnitudes, the strong end standing out from the background."""
-    return list(Cividis256[::-1] if theme == "light" else Cividis256)
+    return SEQUENTIAL[:] if theme == "light" else SEQUENTIAL[::-1]
 
 
 def diverging(theme: str) -> list[str]:
     """Colour map for signed values: blue below zero, warm above, zero like the background."""
-    return list(colorcet.CET_D1A if theme == "light" else colorcet.CET_D6)
+    return list(DIVERGING if theme == "light" else DIVERGING_ON_DARK)
 
 
 def paint_figure(figure: Plot, theme: str) -> None:

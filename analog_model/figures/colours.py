@@ -2,7 +2,7 @@
 
 Okabe and Ito's eight colours can be told apart with any colour vision
 (https://jfly.uni-koeln.de/color/). The colour maps are perceptually uniform: Kovesi's
-CET-D1A, cividis.
+CET-D1A and CET-D6, cividis.
 """
 
 from __future__ import annotations
@@ -43,5 +43,6 @@ WAY_COLOURS = {
 }
 # Signed values: blue below zero, white at zero, red above.
 DIVERGING = list(colorcet.CET_D1A)
+DIVERGING_ON_DARK = list(colorcet.CET_D6)
 # Magnitudes: the strong end stands out from white paper.
 SEQUENTIAL = list(Cividis256[::-1])

@@ -7,7 +7,7 @@ from html import escape
 import colorcet
 
 from analog_model.chip import Chip
-from dashboard.theme import CATEGORICAL
+from analog_model.figures.colours import CATEGORICAL
 
 _KEYED = 8
 

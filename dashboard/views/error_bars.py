@@ -12,7 +12,7 @@ from bokeh.plotting import figure
 import analog_model as am
 from analog_model import vocabulary as v
 from analog_model.error_budget import SWITCHED, UNDIVIDED
-from analog_model.figures.colours import KIND_COLOURS, WAY_COLOURS
+from analog_model.figures.colours import CATEGORICAL, KIND_COLOURS, WAY_COLOURS
 from analog_model.figures.units import unit_for
 from dashboard import theme
 from dashboard.views.error_numbers import ErrorNumbers
@@ -205,4 +205,4 @@ class BitLineBars:
     def paint(self, name: str) -> None:
         """Colours of a theme."""
         theme.paint_figure(self.figure, name)
-        self.bars.glyph.fill_color = theme.CATEGORICAL[0]
+        self.bars.glyph.fill_color = CATEGORICAL[0]

@@ -20,7 +20,7 @@ import xarray as xr
 
 import analog_model as am
 from analog_model.errors import ConfigurationError, DataError
-from analog_model.figures import colours, crosstalk, error, timeline
+from analog_model.figures import crosstalk, error, timeline
 from analog_model.figures.paper import PNG_DPI, save_figure
 from analog_model.figures.units import unit_for
 
@@ -254,14 +254,6 @@ def test_a_timeline_draws_every_pulse() -> None:
     assert np.array(ends) == pytest.approx(np.array([(0.0, 2.0), (2.0, 1.0)]))
     cuts = next(part for part in overlay if isinstance(part, hv.Segments))
     assert sorted(cuts.dimension_values(0)) == pytest.approx([0.0, 1.0, 2.0])
-
-
-def test_paper_has_the_colours_of_the_screen() -> None:
-    from dashboard import theme
-
-    assert tuple(theme.CATEGORICAL) == colours.CATEGORICAL
-    assert list(theme.diverging("light")) == colours.DIVERGING
-    assert list(theme.sequential("light")) == colours.SEQUENTIAL
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ import numpy as np
 import xarray as xr
 
 from analog_model import vocabulary as v
-from analog_model.calibration.cells import Spread
 from analog_model.calibration.checkpoint import Checkpoint
 from analog_model.calibration.chips import NOMINAL_DRAIN_SENSITIVITY, chip_of
+from analog_model.calibration.departures import Spread
 from analog_model.calibration.fit import Fit
 from analog_model.calibration.ladder import Listener, Progress, climb, full_fit
 from analog_model.calibration.layout_proposal import propose_layout

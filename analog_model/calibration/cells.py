@@ -2,22 +2,25 @@
 
 Cells differ: a weight departs from its one-hot read, a coupling capacitor from those of
 its class. Each departure is a random effect, Gaussian around zero, whose spread the data
-themselves say (empirical Bayes, by expectation maximisation): what the reads and the
-layout explain stays shared, what is left belongs to the cell that shows it.
-
-Bit lines do not share cells, so with the shared parameters fixed each is a small linear
-problem of its own, and the shared ones are left with their Schur complement.
-Laird, Ware, Biometrics 38 (1982) 963.
+themselves say: what the reads and the layout explain stays shared, what is left belongs to
+the cell that shows it. Charges are not linear in departures, so `departures` are solved for
+again and again around where they led.
 """
 
 from __future__ import annotations
 
-from dataclasses import astuple, dataclass, replace
-from functools import cached_property
+from dataclasses import astuple, replace
 
 import numpy as np
-from scipy.optimize import lsq_linear
 
+from analog_model.calibration.departures import (
+    Local,
+    Solution,
+    Spread,
+    doubted_variance,
+    expected_spread,
+    solve,
+)
 from analog_model.calibration.fit import Fit, covariance_of, left_out
 from analog_model.calibration.linearisation import linearise, linearise_shared
 from analog_model.calibration.observations import Observations
@@ -31,167 +34,14 @@ EXPECTATION_STEPS = 60
 SETTLED = 0.003
 # A shared step below this part of the standard errors ends the climb.
 ARRIVED = 0.01
-# A departure as large as what departs is no spread of like cells any more.
-LARGEST_SPREAD = 1.0
-UNSEEN = 1e-6
 FIRST_SPREAD = {"weights": 0.01, "kappa": 0.05}
 # Without reads nothing is known of a weight but its range.
 NO_READ_SPREAD = 1.0
 
 
-@dataclass(frozen=True)
-class Spread:
-    """Relative spread of the departures, `weights` and `kappa`; 0 where they are not free."""
-
-    weights: float
-    kappa: float
-
-
-@dataclass(frozen=True)
-class _Local:
-    """Linear problem of all bit lines: departures x with prior precision.
-
-    `columns` (M, V, L) weighted derivatives, `scale` (M, L) the unit of each departure,
-    `shared` (M, V, size), `target` (M, V) what is left to explain, `value` (M, L) now;
-    `aim` (M, V) is what departures and shared step are to explain together, for a
-    departure is looked for as a whole, not as a step from the present one.
-    """
-
-    columns: np.ndarray
-    scale: np.ndarray
-    shared: np.ndarray
-    target: np.ndarray
-    value: np.ndarray
-    n_weights: int
-
-    @cached_property
-    def aim(self) -> np.ndarray:
-        return self.target + np.einsum("ivk,ik->iv", self.columns, self.value)
-
-    @cached_property
-    def normal(self) -> np.ndarray:
-        return self.columns.transpose(0, 2, 1) @ self.columns
-
-    @cached_property
-    def cross(self) -> np.ndarray:
-        return self.columns.transpose(0, 2, 1) @ self.shared
-
-    @cached_property
-    def right(self) -> np.ndarray:
-        return np.einsum("ivk,iv->ik", self.columns, self.aim)
-
-    @cached_property
-    def gram(self) -> np.ndarray:
-        return np.einsum("ivg,ivh->gh", self.shared, self.shared, optimize=True)
-
-    @cached_property
-    def slope(self) -> np.ndarray:
-        return np.einsum("ivg,iv->g", self.shared, self.aim)
-
-
-@dataclass(frozen=True)
-class _Solution:
-    """Departures `value` (M, L), the shared `step`, what follows from them.
-
-    `inverse` (M, L, L) of the departures' normal equations, `solved` (M, L, size) how they
-    answer for a shared step, `information` on that once they are given up.
-    """
-
-    step: np.ndarray
-    value: np.ndarray
-    variance: np.ndarray
-    spread: Spread
-    dispersion: float
-    information: np.ndarray
-    inverse: np.ndarray
-    solved: np.ndarray
-
-
-def _precision(local: _Local, spread: Spread, dispersion: float) -> np.ndarray:
-    """Prior precision (M, L) of each departure in units of the noise."""
-    relative = np.full(local.scale.shape, spread.kappa)
-    relative[:, : local.n_weights] = spread.weights
-    deviation = relative * local.scale
-    with np.errstate(divide="ignore"):
-        return dispersion / deviation**2
-
-
-def _bounded_step(
-    information: np.ndarray, gradient: np.ndarray, total: np.ndarray, bounds: np.ndarray
-) -> np.ndarray:
-    """Shared step of least squares within bounds; `total` is the information before losses.
-
-    Damped as weakly as the bounds are wide: what no pattern shows does not move.
-    """
-    information = information + np.diag(1 / (bounds[1] - bounds[0]) ** 2)
-    step = np.zeros(gradient.size)
-    scale = np.sqrt(np.clip(np.diag(information), 0.0, None))
-    # What the cells can mimic to within rounding has no step of its own.
-    seen = (scale > UNSEEN * np.sqrt(np.diag(total))) & (scale > 0)
-    if seen.any():
-        scale, core = scale[seen], information[np.ix_(seen, seen)]
-        value, vector = np.linalg.eigh(core / np.outer(scale, scale))
-        root = np.sqrt(np.clip(value, 1e-14, None))
-        design = (root[:, None] * vector.T) * scale
-        wanted = (vector.T @ (gradient[seen] / scale)) / root
-        step[seen] = lsq_linear(design, wanted, bounds=(bounds[0][seen], bounds[1][seen])).x
-    return step
-
-
-def _solve(local: _Local, spread: Spread, dispersion: float, bounds: np.ndarray) -> _Solution:
-    """Departures and shared step of least penalised squares under a given prior."""
-    precision = _precision(local, spread, dispersion)
-    free = np.isfinite(precision)
-    both = free[:, :, None] & free[:, None, :]
-    normal = np.where(both, local.normal, 0.0)
-    place = np.arange(normal.shape[1])
-    penalised = normal.copy()
-    penalised[:, place, place] += np.where(free, precision, 1.0)
-    inverse = np.linalg.inv(penalised)
-    cross = np.where(free[:, :, None], local.cross, 0.0)
-    right = np.where(free, local.right, 0.0)
-    solved = inverse @ cross
-    information = local.gram - np.einsum("ikg,ikh->gh", cross, solved, optimize=True)
-    gradient = local.slope - np.einsum("ikg,ik->g", solved, right)
-    step = _bounded_step(information, gradient, local.gram, bounds)
-    departure = np.einsum("ikl,il->ik", inverse, right) - solved @ step
-    variance = np.einsum("ikk->ik", inverse).copy()
-    if step.size:
-        covariance, _ = covariance_of(information, bounds[1] - bounds[0])
-        finite = np.where(np.isfinite(covariance), covariance, 0.0)
-        variance += np.einsum("ikg,gh,ikh->ik", solved, finite, solved, optimize=True)
-    missed = local.aim - np.einsum("ivk,ik->iv", local.columns, np.where(free, departure, 0.0))
-    missed = missed - local.shared @ step
-    used = float(np.einsum("ikl,ilk->", inverse, normal)) + step.size
-    return _Solution(
-        step=step,
-        value=np.where(free, departure, 0.0),
-        variance=np.where(free, variance, 0.0),
-        spread=spread,
-        dispersion=float((missed**2).sum() / max(missed.size - used, 1.0)),
-        information=information,
-        inverse=np.where(both, inverse, 0.0),
-        solved=np.where(free[:, :, None], solved, 0.0),
-    )
-
-
-def _expected_spread(local: _Local, solution: _Solution, fixed: Spread | None) -> Spread:
-    """Spread that makes the departures, with their uncertainty, most likely."""
-    square = (solution.value**2 + solution.dispersion * solution.variance) / local.scale**2
-    n = local.n_weights
-
-    def of(part: np.ndarray, now: float) -> float:
-        return min(float(np.sqrt(part.mean())), LARGEST_SPREAD) if now > 0 and part.size else 0.0
-
-    kappa = of(square[:, n:], solution.spread.kappa)
-    if fixed is not None:
-        return replace(solution.spread, kappa=kappa)
-    return Spread(of(square[:, :n], solution.spread.weights), kappa)
-
-
 def _local_problem(
     fit: Fit, reads: OneHotReads, observations: Observations, departure: np.ndarray
-) -> _Local:
+) -> Local:
     parameters = fit.parameters
     point = linearise(
         parameters, fit.vector, reads, observations, departure=departure, deviation=fit.deviation
@@ -211,7 +61,7 @@ def _local_problem(
     kappa_scale = np.hypot(kappa, FLOOR * max(kappa.max(initial=0.0), 1e-6))
     scale = np.concatenate([current_scale, kappa_scale.reshape(-1, n_bit_lines)])
     value = np.concatenate([departure, fit.deviation.reshape(-1, n_bit_lines)])
-    return _Local(
+    return Local(
         columns=columns.transpose(2, 0, 1),
         scale=scale.T,
         shared=(mean * weight[:, :, None]).transpose(1, 0, 2),
@@ -249,8 +99,8 @@ def fit_cells(fit: Fit, reads: OneHotReads, observations: Observations) -> tuple
         # From above: out of a spread near zero expectation maximisation hardly climbs.
         spread = Spread(max(spread.weights, first.weights), max(spread.kappa, first.kappa))
         for _ in range(EXPECTATION_STEPS):
-            solution = _solve(local, spread, dispersion, room)
-            expected = _expected_spread(local, solution, fixed)
+            solution = solve(local, spread, dispersion, room)
+            expected = expected_spread(local, solution, fixed)
             settled = np.allclose(astuple(spread), astuple(expected), rtol=SETTLED, atol=0)
             spread = expected
             if not observations.noise_known:
@@ -272,7 +122,7 @@ def _room(fit: Fit) -> np.ndarray:
     return np.stack([lower - fit.vector - 1e-12, upper - fit.vector + 1e-12])
 
 
-def _arrived(solution: _Solution, room: np.ndarray) -> bool:
+def _arrived(solution: Solution, room: np.ndarray) -> bool:
     """Whether the shared step was small beside what its parameters are known to."""
     covariance, _ = covariance_of(solution.information, room[1] - room[0])
     return bool((np.abs(solution.step) <= ARRIVED * np.sqrt(np.diag(covariance))).all())
@@ -283,11 +133,12 @@ def _finished(
     reads: OneHotReads,
     observations: Observations,
     departure: np.ndarray,
-    solution: _Solution,
+    solution: Solution,
 ) -> Fit:
     """The fit with everything that follows from its last point, solved there once more."""
     local = _local_problem(fit, reads, observations, departure)
-    solution = _solve(local, solution.spread, solution.dispersion, _room(fit))
+    dispersion = 1.0 if observations.noise_known else solution.dispersion
+    solution = solve(local, solution.spread, dispersion, _room(fit))
     covariance, seen = covariance_of(solution.information, fit.parameters.room())
     residual = -local.target.T
     scale = solution.dispersion
@@ -304,7 +155,7 @@ def _finished(
         held_out = left_out(residual / root, projected / root[:, :, None], covariance) / root
     dead = fit.parameters.scalar(fit.vector, "dead_time") or 0.0
     n_word_lines = reads.current.shape[0]
-    error = np.sqrt(solution.variance * scale)
+    error = np.sqrt(doubted_variance(local, solution, dispersion, _room(fit)) * scale)
     base = reads.corrected(dead * fit.parameters.reference.width)
     return replace(
         fit,

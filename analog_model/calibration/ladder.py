@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from analog_model.calibration.cells import Spread
+from analog_model.calibration.departures import Spread
 from analog_model.calibration.fit import Fit, influence_of
 from analog_model.calibration.problem import Problem
 from analog_model.calibration.rungs import IDEAL, LADDER

@@ -19,7 +19,8 @@ import torch
 import xarray as xr
 
 from analog_model import vocabulary as v
-from analog_model.calibration.cells import FIRST_SPREAD, FLOOR, Spread
+from analog_model.calibration.cells import FIRST_SPREAD, FLOOR
+from analog_model.calibration.departures import Spread
 from analog_model.calibration.observations import ReadNoise, starts
 from analog_model.calibration.parameters import (
     UNITS,

@@ -9,8 +9,9 @@ import numpy as np
 import xarray as xr
 
 from analog_model import vocabulary as v
-from analog_model.calibration.cells import Spread, fit_cells
+from analog_model.calibration.cells import fit_cells
 from analog_model.calibration.checkpoint import Checkpoint, arrays_of, fit_of, key_of
+from analog_model.calibration.departures import Spread
 from analog_model.calibration.fit import Fit, fit_shared
 from analog_model.calibration.observations import (
     GROSS,

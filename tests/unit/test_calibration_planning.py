@@ -7,7 +7,7 @@ import pytest
 
 from analog_model import simulate
 from analog_model import vocabulary as v
-from analog_model.calibration.cells import Spread
+from analog_model.calibration.departures import Spread
 from analog_model.calibration.observations import ReadNoise, observe
 from analog_model.calibration.planning import _readings, expected_errors, plan_patterns
 from analog_model.calibration.problem import problem_of

@@ -29,6 +29,7 @@ ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
 from analog_model.calibration.calibrate import calibrate  # noqa: E402
+from analog_model.chip import CouplingByCell  # noqa: E402
 from tests.planted import measured, planted_chip, planted_kappa, true_parameters  # noqa: E402
 
 OUTPUT = ROOT / "data" / "results" / "planted_recovery.nc"
@@ -38,7 +39,7 @@ BOUNDED = ("wire_loss", "lumped_loss", "droop_loss", "dead_time")
 
 
 def recover(seed: int) -> xr.Dataset:
-    """One run: truth, estimate, error, interval of every parameter; z of the cells' weights."""
+    """One run: truth, estimate, error, interval of every parameter; z of single cells."""
     generator = np.random.default_rng([seed, 7])
     kappa = planted_kappa(generator, 2, near=0.12)
     chip = planted_chip(
@@ -57,6 +58,10 @@ def recover(seed: int) -> xr.Dataset:
     table = found.parameters
     true = np.array([truth[str(name)] for name in table["parameter"].values])
     cells = found.cells
+    assert isinstance(chip.coupling, CouplingByCell)
+    own = np.where(chip.coupling.kappa != 0, chip.coupling.kappa, np.nan)
+    by_class = np.moveaxis(kappa[chip.layout.layout_class], -1, 0)
+    departed = cells["kappa_deviation"].values - (own - by_class)
     return xr.Dataset(
         {
             "truth": ("parameter", true),
@@ -66,6 +71,10 @@ def recover(seed: int) -> xr.Dataset:
             "weight_z": (
                 ("word_line", "bit_line"),
                 ((cells["cell_current"] - chip.cell_current) / cells["standard_error"]).values,
+            ),
+            "kappa_z": (
+                ("offset", "word_line", "bit_line"),
+                departed / cells["kappa_deviation_error"].values,
             ),
             "kappa_spread": cells.attrs["kappa_spread"],
             "weight_spread": cells.attrs["weight_spread"],
@@ -108,6 +117,8 @@ def main() -> int:
             missed.append(name)
     cells = float((np.abs(runs["weight_z"]) < 1.96).mean())
     print(f"{'weights of single cells':24s} {cells:8.3f}")
+    kappas = runs["kappa_z"].stack(cell=("run", "offset", "word_line", "bit_line")).dropna("cell")
+    print(f"{'kappas of single cells':24s} {float((np.abs(kappas) < 1.96).mean()):8.3f}")
     options.output.parent.mkdir(parents=True, exist_ok=True)
     runs.attrs["source"] = "simulated by tests/benchmarks/planted_recovery.py"
     runs.to_netcdf(options.output, engine="h5netcdf")

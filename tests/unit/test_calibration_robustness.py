@@ -11,6 +11,7 @@ from analog_model.calibration.calibrate import calibrate
 from analog_model.calibration.observations import ReadNoise
 from analog_model.calibration.result import Calibration
 from analog_model.errors import DataError
+from analog_model.simulation import simulate
 from tests.planted import FULL_SCALE_NOISE, READING_NOISE, measured, planted_chip
 
 CHIP = planted_chip(8, 6, 1, mismatch=0.03)
@@ -88,6 +89,35 @@ def test_reads_alone_calibrate_the_ideal_array() -> None:
     )
     assert set(kappa.status.values) <= {"not identified"}
     assert np.isfinite(found.chip.cell_current).all()
+
+
+@pytest.mark.parametrize("static", [True, False])
+def test_reads_of_one_width_make_nothing_up(static: bool) -> None:
+    """Coupling, drop, dead time show between lines or widths; here there are neither."""
+    reads = MEASUREMENT.isel({v.PATTERN: (KIND == "single") | TEST})
+    found = calibrate(reads if static else reads.drop_vars(v.CELL_CURRENT))
+    assert found.ladder.attrs["chosen"] == "ideal"
+    assert set(found.parameters.status.values) == {"not identified"}
+    assert np.isnan(found.parameters.value).all()
+    assert any("No pattern shows coupling" in note for note in found.notes)
+    chip = found.chip
+    assert chip.coupling is None
+    assert chip.pulse.dead_time == chip.bit_line.wire_resistance == 0.0
+    better = judged(found, name="signal_to_error_ratio")
+    assert better > 0.95 * judged(found, "ideal", name="signal_to_error_ratio")
+
+
+def test_reads_of_two_widths_show_the_dead_time() -> None:
+    single = MEASUREMENT.isel({v.PATTERN: KIND == "single"})
+    width = single[v.PULSE_WIDTH].values / 8
+    short = single.copy(deep=True)
+    short[v.PULSE_WIDTH].values[:] = width
+    short[v.CHARGE].values[:] = simulate(CHIP, width)
+    short = short.assign_coords({v.PATTERN: single[v.PATTERN].values + 1000})
+    found = calibrate(xr.concat([single, short], v.PATTERN, data_vars="minimal"))
+    row = found.parameters.sel(parameter="dead_time")
+    assert str(row.status.values) == "identified"
+    assert row.interval[0] < CHIP.pulse.dead_time < row.interval[1]
 
 
 def test_without_any_reads_the_patterns_say_all() -> None:

@@ -15,13 +15,13 @@ self-consistency. Both are the slot simulation's.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
+from analog_model.errors import SimulationError
 from analog_model.physics import bit_line, interpolation, overlap, readout, slots
 from analog_model.physics.array import ArrayTensors
 from analog_model.physics.drop_modes import (
@@ -40,7 +40,9 @@ class Expansion:
 
     `n_nodes` of the sensitivity; `overlap_order`, the largest set of neighbours kept;
     `n_space`, `n_time` modes of the drop; `n_modal_nodes` of the sensitivity in them;
-    `lifted_modes`: whether the modes see a lift when it happens or spread over the pulse.
+    `lifted_modes`: whether the modes see a lift when it happens or spread over the pulse;
+    `own_apart`: whether what the modes leave out of a cell's own loss is formed for the
+    pulse at hand, by two further products, or for the mean pulse, at no cost.
     """
 
     n_nodes: int = 2
@@ -49,17 +51,20 @@ class Expansion:
     n_time: int = 1
     n_modal_nodes: int = 1
     lifted_modes: bool = False
+    own_apart: bool = False
 
 
 @dataclass(frozen=True)
 class Lifts:
     """Coefficients c_S of one layout class, each broadcast against the overlaps.
 
-    `effective` (Q, S) at the nodes of the charge, `modal` (Q', S) at those of the drop.
+    `effective` (Q, S) at the nodes of the charge, `modal` (Q', S) at those of the drop,
+    `squared` (Q', S) there too, for the square of the factor.
     """
 
     effective: Tensor
     modal: Tensor
+    squared: Tensor
 
 
 def lifts(
@@ -67,17 +72,13 @@ def lifts(
 ) -> Lifts:
     """Coefficients (Q, S, ...) for the summed lifts of kappa (K, ...) at given nodes."""
 
-    def rows(roots: list[float]) -> Tensor:
-        return torch.stack(
-            [
-                overlap.coefficients(
-                    lambda lift, root=root: interpolation.lift_factor(root, lift), kappa, sets
-                )
-                for root in roots
-            ]
-        )
+    def rows(roots: list[float], power: int = 1) -> Tensor:
+        def factor(root: float) -> Callable[[Tensor], Tensor]:
+            return lambda lift: interpolation.lift_factor(root, lift) ** power
 
-    return Lifts(rows(at), rows(modal_at))
+        return torch.stack([overlap.coefficients(factor(root), kappa, sets) for root in roots])
+
+    return Lifts(rows(at), rows(modal_at), rows(modal_at, 2))
 
 
 def effective_width(shortest: Sequence[Tensor], weight: Tensor) -> Tensor:
@@ -95,19 +96,19 @@ def modal_widths(
 
     `time` (R, D) as in `DropModes`. Not `lifted`: as if the lift acted evenly over the pulse.
     """
-
-    def reduced(width: Tensor) -> list[Tensor]:
-        legendre = reduced_integrals(width, len(time[0]))
-        return [combined(legendre, course) for course in time]
-
     if lifted:
-        parts = [[m * c for c in reduced(m)] for m in shortest]
-        return [combined(mode, weight) for mode in zip(*parts, strict=True)]
+        # Sets first, modes last: neither count then multiplies the other.
+        by_set = [[m * c for c in reduced_integrals(m, len(time[0]))] for m in shortest]
+        by_degree = [combined(parts, weight) for parts in zip(*by_set, strict=True)]
+        return [combined(by_degree, course) for course in time]
     whole = effective_width(shortest, weight)
-    return [whole * c for c in reduced(shortest[0])]
+    legendre = reduced_integrals(shortest[0], len(time[0]))
+    return [whole * combined(legendre, course) for course in time]
 
 
-def combined(parts: Sequence[Tensor], weight: Sequence[float] | Tensor) -> Tensor:
+def combined(
+    parts: Sequence[Tensor], weight: Sequence[float] | Sequence[Tensor] | Tensor
+) -> Tensor:
     """Sum of weight[k] parts[k]."""
     total = parts[0] * weight[0]
     for part, factor in zip(parts[1:], weight[1:], strict=True):
@@ -131,7 +132,9 @@ def lost_charge(modal_charge: Sequence[Sequence[Tensor]], feedback: Tensor | Non
         return first / (1 + feedback.flatten()[0] * leading[0])
     stacked = torch.stack(leading)
     cubic = feedback.reshape((len(leading),) * 3)
-    second = torch.einsum("a...,b...,c...,abc->...", stacked, stacked, stacked, cubic)
+    # By twos: the three at once would hold the cube of their number of full-sized terms.
+    pairs = torch.einsum("abc,c...->ab...", cubic, stacked)
+    second = (stacked * torch.einsum("ab...,b...->a...", pairs, stacked)).sum(0)
     held = (stacked * stacked).sum(0).clamp(min=torch.finfo(first.dtype).tiny)
     return first / (1 + second / held)
 
@@ -161,6 +164,17 @@ def modes_of(
     )
 
 
+def _present_kappa(array: ArrayTensors) -> Tensor:
+    """kappa (K, N, M), 0 where the neighbour does not exist.
+
+    Its pulse counts as 0, where the shortest of two pulses has a kink: without this a cell
+    without pulse would get half a neighbour's gradient from beyond the array.
+    """
+    if array.kappa is None or array.aggressor is None:
+        return array.cell_current.new_zeros(0, *array.cell_current.shape)
+    return array.kappa * (array.aggressor < array.n_word_lines)[:, :, None]
+
+
 def _neighbours(array: ArrayTensors, width: Tensor) -> list[Tensor]:
     if array.aggressor is None:
         return []
@@ -183,11 +197,11 @@ def _undrooped(array: ArrayTensors, width: Tensor, expansion: Expansion, sample:
     shortest = overlap.overlaps(width, neighbour, sets)
     parts = interpolation.lagrange(current, specific, at)
     modal_parts = interpolation.lagrange(current, specific, modal_at)
-    if modes is not None:
+    if modes is not None and not expansion.own_apart:
         own = 1 - width.new_tensor(modes.own)[:, None] * current
         parts = [part * own for part in parts]
 
-    kappa = array.kappa if array.kappa is not None else width.new_zeros(0, *current.shape)
+    kappa = _present_kappa(array)
     pieces, order = [], column_groups(array.kappa, array.n_bit_lines)
     for group in order:
         own_kappa = kappa[:, :, group[0]]
@@ -199,34 +213,55 @@ def _undrooped(array: ArrayTensors, width: Tensor, expansion: Expansion, sample:
             [part[:, group] for part in parts],
         )
         if modes is not None:
-            charge = charge - _lost(array, shortest, table, modes, expansion, modal_parts, group)
+            cells = [part[:, group] for part in modal_parts]
+            charge = charge - _lost(
+                shortest,
+                table,
+                cells,
+                modes,
+                expansion=expansion,
+                self_consistent=array.self_consistent,
+            )
         pieces.append(charge)
     back = torch.argsort(torch.cat(order))
     return torch.cat(pieces, dim=1)[:, back]
 
 
 def _unlifted(at: list[float], modal_at: list[float], like: Tensor) -> Lifts:
-    return Lifts(like.new_ones(len(at), 1), like.new_ones(len(modal_at), 1))
+    modal = like.new_ones(len(modal_at), 1)
+    return Lifts(like.new_ones(len(at), 1), modal, modal)
 
 
 def _lost(
-    array: ArrayTensors,
     shortest: Sequence[Tensor],
     table: Lifts,
-    modes: DropModes,
-    expansion: Expansion,
     parts: Sequence[Tensor],
-    group: Tensor,
+    modes: DropModes,
+    *,
+    expansion: Expansion,
+    self_consistent: bool,
 ) -> Tensor:
+    """Charge (B, M) that the drop costs bit lines of one group; `parts` I L_q of their cells."""
     courses, lifted = modes.time.tolist(), expansion.lifted_modes
     by_node = [modal_widths(shortest, row, courses, lifted=lifted) for row in table.modal]
-    charge = []
-    for profile in shortest[0].new_tensor(modes.space.T):
-        weights = [profile[:, None] * part[:, group] for part in parts]
-        by_time = zip(*by_node, strict=True)
-        charge.append([combined_products(widths, weights) for widths in by_time])
-    feedback = shortest[0].new_tensor(modes.feedback) if array.self_consistent else None
-    return lost_charge(charge, feedback)
+    # One product for all: (time mode, vector) by (space mode, bit line), summed over nodes.
+    widths = torch.cat([torch.stack(widths) for widths in by_node], dim=-1)
+    profile = widths.new_tensor(modes.space.T)[:, :, None]
+    weights = torch.cat([profile * part for part in parts], dim=1)
+    charge = torch.einsum("rbj,pjm->prbm", widths, weights)
+    feedback = widths.new_tensor(modes.feedback) if self_consistent else None
+    lost = lost_charge([list(row) for row in charge], feedback)
+    if not expansion.own_apart:
+        return lost
+    # Of int F^2 dt the modes hold the sum of A_m^2. The square interpolates as F does.
+    square = torch.cat([effective_width(shortest, row) for row in table.squared], dim=-1)
+    current = torch.stack(list(parts)).sum(0)
+    own = torch.cat([part * current for part in parts])
+    diagonal, kept = (
+        widths.new_tensor(column)[:, None].repeat(len(parts), 1)
+        for column in (modes.diagonal, (modes.space**2).sum(1))
+    )
+    return lost + square @ (diagonal * own) - widths.square().sum(0) @ (kept * own)
 
 
 def combined_products(widths: Sequence[Tensor], weights: Sequence[Tensor]) -> Tensor:
@@ -242,10 +277,18 @@ def charge(
 ) -> Tensor:
     """Charge [C] on every bit line, (..., M), for widths (..., N) [s] and one expansion.
 
+    Raises SimulationError for pulses that are not nested.
     `sample` of widths [s] sets the modes of the drop, by default the widths themselves.
     Differentiable in the widths, the cell currents, kappa and the droop's parameters; the
     drop's resistances and the specific current set the expansion and count as constants.
     """
+    if array.alignment not in NESTED:
+        raise SimulationError(
+            "method 'closed_form'",
+            expected=f"pulses nested in each other: {', '.join(NESTED)}",
+            got=array.alignment,
+            advice="Use method='slots'.",
+        )
     batch = pulse_width.shape[:-1]
     _, width = slots.pulses(array, pulse_width)
     width = width.reshape(-1, array.n_word_lines)

@@ -33,27 +33,30 @@ from torch import Tensor
 
 _N_TIMES = 128
 _COURSE_DEGREE = 4
-# Modes that the self-consistent term is formed from; the others only add to L.
-_FEEDBACK_SPACE, _FEEDBACK_TIME = 2, 3
+# Modes that the self-consistent term is formed from; the others only add to L. More of them
+# where they are few beside the modes that are formed anyway.
+_FEEDBACK, _MORE_FEEDBACK, _MANY_MODES = (2, 3), (3, 4), 48
 
 
 @dataclass(frozen=True)
 class DropModes:
     """Modes in units where time is counted in T and currents in I_max.
 
-      P space modes, R time modes, N word lines:
+    P space modes, R time modes, N word lines:
 
-      - `space` (N, P): sqrt(g I_max) Psi_jn;
-      - `time` (R, D): coefficients of c_m(tau) with int_0^tau b_m = tau c_m(tau), constant
-        term first;
-      - `own` (N,): g I_max times what the modes leave out of R_jj, per unit of pulse width;
-      - `feedback` (P', R', P', R', P', R') with P' = min(P, 2), R' = min(R, 3): the cubic form
-    of L2 on the leading modes.
+    - `space` (N, P): sqrt(g I_max) Psi_jn;
+    - `time` (R, D): coefficients of c_m(tau) with int_0^tau b_m = tau c_m(tau), constant
+      term first;
+    - `own` (N,): g I_max times what the modes leave out of R_jj, per unit of pulse width,
+      in the mean over the sample; `diagonal` (N,): g I_max R_jj, to form it exactly;
+    - `feedback` (P', R', P', R', P', R'): the cubic form of L2 on the leading modes, with
+      P' = min(P, 2), R' = min(R, 3), or up to 3 by 4 where there are many modes.
     """
 
     space: np.ndarray
     time: np.ndarray
     own: np.ndarray
+    diagonal: np.ndarray
     feedback: np.ndarray
 
 
@@ -159,6 +162,8 @@ def drop_modes(
     reduced = torch.stack(reduced_integrals(torch.as_tensor(sample), time.shape[1]))
     integral = time @ (reduced * torch.as_tensor(sample)).numpy()
     held = float((integral**2).sum() / sample.sum())
-    own = strength * np.diag(resistance) - kept * held
-    leading = space[:, :_FEEDBACK_SPACE], time[:_FEEDBACK_TIME]
-    return DropModes(space, time, own, _feedback(*leading, sample))
+    diagonal = strength * np.diag(resistance)
+    many = space.shape[1] * len(time) >= _MANY_MODES
+    in_space, in_time = _MORE_FEEDBACK if many else _FEEDBACK
+    leading = space[:, :in_space], time[:in_time]
+    return DropModes(space, time, diagonal - kept * held, diagonal, _feedback(*leading, sample))

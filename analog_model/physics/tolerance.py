@@ -3,13 +3,18 @@
 The error of each identity depends on the chip, the weights and the inputs together, so it
 is measured: a probe of the work at hand is simulated by slots once, and the expansion grows
 from its cheapest form, one step at a time, by the step that buys most accuracy for its
-cost, until the probe's relative rms error is within the tolerance.
+cost, until the probe's relative rms error is within the tolerance. Then what turned out
+not to be needed is taken back: errors of opposite sign cancel in part, so the way up is
+not the cheapest one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import math
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,8 +26,8 @@ _MARGIN = 0.7
 _STEPS: dict[str, tuple[int, ...]] = {
     "n_nodes": (1, 2, 3, 4, 5),
     "overlap_order": (1, 2, 3, 4),
-    "n_space": (1, 2, 3, 4, 6, 8),
-    "n_time": (1, 2, 3, 4, 6, 9, 12, 16, 24),
+    "n_space": (1, 2, 3, 4, 6, 8, 12, 16),
+    "n_time": (1, 2, 3, 4, 6, 9, 12, 16, 24, 32),
     "n_modal_nodes": (1, 2, 3, 4),
 }
 
@@ -46,23 +51,106 @@ def cost(expansion: Expansion) -> float:
     """Relative cost: products of full size, plus what the elementwise work amounts to."""
     modal = expansion.n_space * expansion.n_time * expansion.n_modal_nodes
     lifted = 0.2 * expansion.overlap_order * expansion.n_time if expansion.lifted_modes else 0.0
-    return expansion.n_nodes * (1 + 0.1 * expansion.overlap_order) + 2 * modal + lifted
+    apart = 2.0 * expansion.n_modal_nodes if expansion.own_apart else 0.0
+    return expansion.n_nodes * (1 + 0.1 * expansion.overlap_order) + 2 * modal + lifted + apart
 
 
-def _grown(expansion: Expansion, knobs: tuple[str, ...]) -> Iterator[Expansion]:
-    """The expansion with one knob a step further, each in turn; last all of them together."""
-    together = expansion
-    for name in knobs:
-        if name == "lifted_modes":
-            step = replace(expansion, lifted_modes=True)
-        else:
-            further = [value for value in _STEPS[name] if value > getattr(expansion, name)]
-            step = replace(expansion, **{name: further[0]}) if further else expansion
-        together = replace(together, **{name: getattr(step, name)})
-        if step != expansion:
-            yield step
-    if together != expansion:
-        yield together
+def _moved(expansion: Expansion, name: str, by: int) -> Expansion:
+    """The expansion with one knob `by` steps further; itself where the knob ends."""
+    at = getattr(expansion, name)
+    steps: tuple[int | bool, ...] = _STEPS.get(name, (False, True))
+    place = steps.index(at) + by
+    if not 0 <= place < len(steps):
+        return expansion
+    change: dict[str, Any] = {name: steps[place]}
+    return replace(expansion, **change)
+
+
+class _Search:
+    """Expansions judged so far, each once."""
+
+    def __init__(self, evaluate: Callable[[Expansion], Tensor], exact: Tensor) -> None:
+        self._evaluate, self._exact = evaluate, exact
+        self.errors: dict[Expansion, float] = {}
+
+    def error(self, expansion: Expansion) -> float:
+        """Relative rms error of one expansion; not a number counts as the largest."""
+        if expansion not in self.errors:
+            with torch.no_grad():
+                found = relative_error(self._evaluate(expansion), self._exact)
+            self.errors[expansion] = found if math.isfinite(found) else sys.float_info.max
+        return self.errors[expansion]
+
+    def further(self, here: Expansion, knobs: Sequence[str], goal: float) -> Expansion | None:
+        """The next step up: most gain for its cost, or all knobs at once where none gains."""
+        steps = [step for name in knobs if (step := _moved(here, name, 1)) != here]
+        if not steps:
+            return None
+
+        def gain(step: Expansion) -> float:
+            bought = math.log(self.error(here)) - math.log(max(self.error(step), goal))
+            return bought / max(cost(step) - cost(here), 0.05)
+
+        best = max(steps, key=gain)
+        if self.error(best) < self.error(here):
+            return best
+        for name in knobs:
+            here = _moved(here, name, 1)
+        return here
+
+    def pruned(self, here: Expansion, knobs: Sequence[str], goal: float) -> Expansion:
+        """The expansion without steps that the goal does not need, dearest first."""
+        while True:
+            fewer = [_moved(here, name, -1) for name in knobs]
+            fewer = [step for step in fewer if step != here]
+            for step in sorted(fewer, key=cost):
+                if self.error(step) <= goal:
+                    here = step
+                    break
+            else:
+                return here
+
+
+def grow(
+    evaluate: Callable[[Expansion], Tensor],
+    exact: Tensor,
+    *,
+    start: Expansion,
+    knobs: Sequence[str],
+    tolerance: float,
+) -> Choice:
+    """Cheapest expansion found from `start` within the tolerance, else the best one.
+
+    `evaluate` gives the probe's output for an expansion, `exact` what it should be;
+    `knobs` names the fields of the expansion that may grow.
+    """
+    search, goal = _Search(evaluate, exact), _MARGIN * tolerance
+    here: Expansion | None = start
+    while here is not None and search.error(here) > goal:
+        here = search.further(here, knobs, goal)
+    if here is None:
+        best = min(search.errors, key=search.errors.__getitem__)
+    else:
+        best = search.pruned(here, knobs, goal)
+    return Choice(best, search.error(best))
+
+
+def crosstalk_knobs(*, interpolated: bool) -> tuple[str, ...]:
+    """Knobs of the charge without drop; `interpolated`: cells differ in sensitivity."""
+    return ("overlap_order", "n_nodes") if interpolated else ("overlap_order",)
+
+
+def drop_knobs(*, crosstalk: bool, interpolated: bool) -> tuple[str, ...]:
+    """Knobs of the drop's modes, beside crosstalk or alone."""
+    if not crosstalk:
+        return ("n_space", "n_time")
+    lifted = ("n_space", "n_time", "lifted_modes")
+    return (*lifted, "n_modal_nodes") if interpolated else lifted
+
+
+def simplest(*, crosstalk: bool) -> Expansion:
+    """The cheapest expansion of all."""
+    return Expansion(n_nodes=1, overlap_order=1 if crosstalk else 0)
 
 
 def choose(
@@ -76,40 +164,13 @@ def choose(
 ) -> Choice:
     """Cheapest expansion found whose error is within the tolerance, else the best one.
 
-    `evaluate` gives the probe's output for an expansion, `exact` what it should be.
-    The flags say which identities are at work at all; `interpolated`: cells differ in
-    sensitivity.
+    All knobs together, on one probe; the flags say which identities are at work at all.
     """
     knobs: tuple[str, ...] = ()
     if crosstalk:
-        knobs += ("overlap_order",)
-        knobs += ("n_nodes",) if interpolated else ()
+        knobs += crosstalk_knobs(interpolated=interpolated)
     if drop:
-        knobs += ("n_space", "n_time")
-        if crosstalk:
-            knobs += ("lifted_modes",)
-            knobs += ("n_modal_nodes",) if interpolated else ()
-    start = Expansion(n_nodes=1, overlap_order=1 if crosstalk else 0)
-
-    def judged(expansion: Expansion) -> Choice:
-        with torch.no_grad():
-            return Choice(expansion, relative_error(evaluate(expansion), exact))
-
-    best = judged(start)
-    while best.error > _MARGIN * tolerance:
-        here = best
-        steps = [judged(step) for step in _grown(here.expansion, knobs)]
-        if not steps:
-            return best
-
-        def gain(step: Choice, here: Choice = here) -> float:
-            paid = cost(step.expansion) - cost(here.expansion)
-            reached = max(step.error, _MARGIN * tolerance)
-            return float(torch.log(torch.tensor(here.error / reached))) / max(paid, 0.05)
-
-        best = max(steps, key=gain)
-        if best.error > here.error:  # no step helps alone: only all of them together can
-            best = steps[-1]
-            if best.error > here.error:
-                return here
-    return best
+        knobs += drop_knobs(crosstalk=crosstalk, interpolated=interpolated)
+    return grow(
+        evaluate, exact, start=simplest(crosstalk=crosstalk), knobs=knobs, tolerance=tolerance
+    )

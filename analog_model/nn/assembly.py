@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from analog_model.chip import Chip
 from analog_model.errors import ConfigurationError
@@ -12,7 +13,11 @@ from analog_model.nn.ideal_product import ArrayProduct, ConvolutionGeometry, Ide
 from analog_model.nn.layer import AnalogLayer
 from analog_model.nn.linear import AnalogLinear
 from analog_model.nn.placement import ARRAY_EFFECTS, Placement, place
-from analog_model.nn.ranges import Encoding
+from analog_model.nn.product import closed_form_product, slot_product
+from analog_model.nn.programmed import ProgrammedChip
+from analog_model.nn.ranges import Encoding, InputStatistics, settled_encoding
+
+_N_PROBES = 16
 
 
 def analog_layer(
@@ -21,21 +26,29 @@ def analog_layer(
     name: str,
     array: Chip,
     configuration: LayerConfiguration,
-    encoding: Encoding,
+    statistics: InputStatistics | None,
     full_scale_current: float,
+    programmed: ProgrammedChip | None,
 ) -> AnalogLayer:
     """The layer `name` on arrays like `array`, with the digital one's parameters."""
     assert isinstance(digital, nn.Linear | nn.Conv1d | nn.Conv2d)
-    geometry = None if isinstance(digital, nn.Linear) else geometry_of(digital)
+    geometry = ConvolutionGeometry()
+    if not isinstance(digital, nn.Linear):
+        geometry = geometry_of(digital)
     try:
         placement = place(
             tuple(digital.weight.shape),
             chip=array,
             configuration=configuration,
             full_scale_current=full_scale_current,
-            n_groups=1 if geometry is None else geometry.groups,
+            n_groups=geometry.groups,
         )
-        product = _product(placement, configuration, geometry)
+        chip_bits = array.pulse.bits
+        encoding = settled_encoding(configuration, statistics, chip_bits=chip_bits)
+        layer = _without_physics(digital, name, configuration, encoding, placement)
+        layer.program(programmed)
+        examples = None if statistics is None else statistics.examples
+        layer.product, layer.product_error = _product(layer, placement, geometry, examples)
     except ConfigurationError as error:
         raise ConfigurationError(
             f"layer {name!r}: {error.where}",
@@ -43,7 +56,17 @@ def analog_layer(
             got=error.got,
             advice=error.advice,
         ) from None
-    kind: type[AnalogLinear] | type[AnalogConv1d] | type[AnalogConv2d]
+    return layer
+
+
+def _without_physics(
+    digital: nn.Linear | nn.Conv1d | nn.Conv2d,
+    name: str,
+    configuration: LayerConfiguration,
+    encoding: Encoding,
+    placement: Placement,
+) -> AnalogLayer:
+    product = IdealProduct()
     if isinstance(digital, nn.Linear):
         return AnalogLinear(
             digital,
@@ -65,19 +88,52 @@ def analog_layer(
 
 
 def _product(
+    layer: AnalogLayer,
     placement: Placement,
-    configuration: LayerConfiguration,  # noqa: ARG001, its tolerance is the product's
-    geometry: ConvolutionGeometry | None,
-) -> ArrayProduct:
-    on = [name for name in placement.chip.effects if name in ARRAY_EFFECTS]
-    if on:
+    geometry: ConvolutionGeometry,
+    examples: Tensor | None,
+) -> tuple[ArrayProduct, float]:
+    """The layer's product, with its relative rms error on a probe."""
+    if not ARRAY_EFFECTS & set(placement.chip.effects):
+        return IdealProduct(geometry), 0.0
+    weight = layer.weight
+    if layer.configuration.method == "slots":
+        return slot_product(placement, geometry).to(weight.device, weight.dtype), 0.0
+    if weight.device.type == "meta":
         raise ConfigurationError(
-            "Chip.effects",
-            expected="a chip whose arrays are ideal",
-            got=", ".join(on),
-            advice="Pass chip.with_effects(()).",
+            "weight",
+            expected="numbers, on which the closed form is tried",
+            got="a tensor on the device 'meta'",
+            advice="Convert the model where it has its weights.",
         )
-    return IdealProduct(geometry)
+    with torch.no_grad():
+        width = _probe_widths(layer, geometry) if examples is None else layer.pulse_widths(examples)
+        current = layer.cell_currents()
+        if isinstance(layer, AnalogConv1d):
+            current = current.unsqueeze(-2)
+        chosen = closed_form_product(
+            placement,
+            geometry,
+            current=current.double().cpu(),
+            width=width.double().cpu(),
+            tolerance=layer.configuration.tolerance,
+        )
+    product = chosen.product
+    assert isinstance(product, nn.Module)
+    return product.to(weight.device, weight.dtype), chosen.error
+
+
+def _probe_widths(layer: AnalogLayer, geometry: ConvolutionGeometry) -> Tensor:
+    """Widths where there are no data to show any: half of them uniform, half without pulse."""
+    shape: tuple[int, ...] = (_N_PROBES, layer.weight.shape[1] * geometry.groups)
+    if not isinstance(layer, AnalogLinear):
+        kernel = (1, *layer.weight.shape[2:])[-2:]
+        reach = zip(kernel, geometry.dilation, geometry.stride, strict=True)
+        shape += tuple((k - 1) * dilation + 1 + 2 * stride for k, dilation, stride in reach)
+    generator = torch.Generator().manual_seed(0)
+    width = torch.rand(shape, generator=generator, dtype=torch.float64)
+    width *= torch.rand(shape, generator=generator) < 0.5
+    return width.to(layer.weight.device)
 
 
 def put_in_place(network: nn.Module, names: tuple[str, ...], layer: nn.Module) -> nn.Module:

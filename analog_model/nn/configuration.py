@@ -37,7 +37,8 @@ class LayerConfiguration(Frozen):
     - `window` [s]: the widest pulse; None takes the chip's own.
     - `guard_word_lines`: undriven word lines between two pixels on one array; "auto" as many
       as the coupling reaches unless that costs an array.
-    - `tolerance`: relative rms error of the charge that the closed form may make.
+    - `method`: "closed_form", or "slots", which is exact and slow. `tolerance` is the
+      relative rms error of the layer's charges that the closed form may make, against slots.
     """
 
     signed_weights: Literal["differential", "offset"] = "differential"
@@ -53,6 +54,7 @@ class LayerConfiguration(Frozen):
     full_scale_current: Positive | None = None
     window: Positive | None = None
     guard_word_lines: Literal["auto"] | Annotated[int, Field(ge=0)] = "auto"
+    method: Literal["closed_form", "slots"] = "closed_form"
     tolerance: float = Field(default=1e-3, gt=0, lt=1)
 
     @model_validator(mode="after")

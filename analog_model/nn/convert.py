@@ -14,9 +14,9 @@ from analog_model.nn import folding
 from analog_model.nn.assembly import analog_layer, call_layers_as_modules, put_in_place
 from analog_model.nn.configuration import LayerConfiguration
 from analog_model.nn.layer import AnalogLayer
-from analog_model.nn.placement import full_scale_of
+from analog_model.nn.placement import ARRAY_EFFECTS, full_scale_of
 from analog_model.nn.programmed import ProgrammedChip
-from analog_model.nn.ranges import CalibrationData, Encoding, observe_inputs, settled_encoding
+from analog_model.nn.ranges import CalibrationData, InputStatistics, observe_inputs
 from analog_model.nn.readout import calibrate_readouts
 from analog_model.nn.report import Conversion, conversion_of, record, reports
 from analog_model.nn.selection import Overrides, Selection, select_layers
@@ -62,7 +62,7 @@ def convert(
     folded = folding.fold_batch_norm(network, list(selection.analog)) if fold_batch_norm else ()
     if isinstance(calibration_data, Iterator):
         calibration_data = list(calibration_data)
-    encodings = _encodings(network, selection, operating, calibration_data)
+    statistics = _observed(network, selection, calibration_data)
     array = continued_chip(operating, *(array_shape or chip.cell_current.shape))
     for name, settings in selection.analog.items():
         layer = analog_layer(
@@ -70,10 +70,10 @@ def convert(
             name=name,
             array=array,
             configuration=settings,
-            encoding=encodings[name],
+            statistics=statistics.get(name),
             full_scale_current=full_scale_of(chip, settings),
+            programmed=programmed,
         )
-        layer.program(programmed)
         network = put_in_place(network, selection.names[name], layer)
     call_layers_as_modules(network)
     calibrate_readouts(network, calibration_data)
@@ -120,6 +120,14 @@ def _operating_chip(chip: Chip, programmed: ProgrammedChip | None) -> Chip:
             got=f"full scale {chip.readout.full_scale:g} C",
             advice="Pass chip.replace(readout=Readout()), set readout_bits in the configuration.",
         )
+    if chip.pulse.alignment == "staggered" and ARRAY_EFFECTS & set(chip.effects):
+        # Leading, trailing, centred: the same word lines are on together for equally long.
+        raise ConfigurationError(
+            "convert.chip.pulse.alignment",
+            expected="pulses that share an edge or their centre",
+            got="'staggered'",
+            advice="Pass a chip of another alignment, or with ideal arrays.",
+        )
     if programmed is None:
         return chip
     if programmed.chip != chip:
@@ -132,14 +140,10 @@ def _operating_chip(chip: Chip, programmed: ProgrammedChip | None) -> Chip:
     return programmed.operating_chip
 
 
-def _encodings(
-    network: nn.Module, selection: Selection, chip: Chip, data: CalibrationData | None
-) -> dict[str, Encoding]:
-    statistics = {}
-    if data is not None:
-        quantiles = {name: one.input_quantile for name, one in selection.analog.items()}
-        statistics = observe_inputs(network, quantiles, data)
-    return {
-        name: settled_encoding(name, one, statistics.get(name), chip_bits=chip.pulse.bits)
-        for name, one in selection.analog.items()
-    }
+def _observed(
+    network: nn.Module, selection: Selection, data: CalibrationData | None
+) -> dict[str, InputStatistics]:
+    if data is None:
+        return {}
+    quantiles = {name: one.input_quantile for name, one in selection.analog.items()}
+    return observe_inputs(network, quantiles, data)

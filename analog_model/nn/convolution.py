@@ -79,7 +79,7 @@ class _AnalogConvolution(AnalogLayer):
         kernel = "x".join(map(str, self.kernel_size))
         return f"{self.in_channels} -> {self.out_channels}, {kernel}, {super().extra_repr()}"
 
-    def _pad(self, x: Tensor) -> Tensor:
+    def _padded(self, x: Tensor) -> Tensor:
         return functional.pad(x, self._margins, mode=self._mode) if self._margins else x
 
 
@@ -88,9 +88,16 @@ class AnalogConv2d(_AnalogConvolution):
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (B, out, H', W') of inputs (B, C, H, W)."""
-        if x.ndim == 3:
-            return self.forward(x[None])[0]
-        return self._respond(self._pad(x), self.product.convolution)
+        y = self._respond(self.arranged(x))
+        return y[0] if x.ndim == 3 else y
+
+    def arranged(self, x: Tensor) -> Tensor:
+        """Images (B, C, H, W) with the padding that the product leaves to the layer."""
+        return self._padded(x[None] if x.ndim == 3 else x)
+
+    def multiplied(self, width: Tensor, current: Tensor) -> Tensor:
+        """Charge (B, out, H', W') of widths (B, C, H, W)."""
+        return self.product.convolution(width, current)
 
 
 class AnalogConv1d(_AnalogConvolution):
@@ -98,10 +105,13 @@ class AnalogConv1d(_AnalogConvolution):
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (B, out, L') of inputs (B, C, L)."""
-        if x.ndim == 2:
-            return self.forward(x[None])[0]
-        row = self._pad(x).unsqueeze(-2)
-        return self._respond(row, self._row_product).squeeze(-2)
+        y = self._respond(self.arranged(x)).squeeze(-2)
+        return y[0] if x.ndim == 2 else y
 
-    def _row_product(self, width: Tensor, current: Tensor) -> Tensor:
+    def arranged(self, x: Tensor) -> Tensor:
+        """Images (B, C, 1, L) with the padding that the product leaves to the layer."""
+        return self._padded(x[None] if x.ndim == 2 else x).unsqueeze(-2)
+
+    def multiplied(self, width: Tensor, current: Tensor) -> Tensor:
+        """Charge (B, out, 1, L') of widths (B, C, 1, L)."""
         return self.product.convolution(width, current.unsqueeze(-2))

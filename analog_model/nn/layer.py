@@ -8,13 +8,14 @@ their product. The bias is digital.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from analog_model.errors import ConfigurationError
 from analog_model.nn.configuration import LayerConfiguration
 from analog_model.nn.currents import charge_per_weight, pair_of_currents, weight_range
 from analog_model.nn.device_fields import DeviceFields
@@ -62,6 +63,7 @@ class AnalogLayer(nn.Module):
         self.tiling = placement.tiling
         self.full_scale_current = placement.full_scale_current
         self.product = product
+        self.product_error = 0.0
         self.signed_inputs = encoding.signed
         self.input_bits = encoding.bits
         # Plain attributes: torch.compile need not look into a configuration.
@@ -96,6 +98,13 @@ class AnalogLayer(nn.Module):
         if programmed is None:
             DeviceFields().register(self)
             return
+        if programmed.effects.kappa_mismatch > 0:
+            raise ConfigurationError(
+                "Effects.kappa_mismatch",
+                expected="0 in layers: their products take one kappa for each layout class",
+                got=f"{programmed.effects.kappa_mismatch:g}",
+                advice="Simulate single arrays with kappas of their own by analog_model.simulate.",
+            )
         fields = programmed.fields(
             self.name,
             (2, *self.weight.shape),
@@ -117,9 +126,30 @@ class AnalogLayer(nn.Module):
         phases = "two phases" if self.signed_inputs else "one phase"
         return f"{self.tiling.n_arrays} arrays of {n_word_lines}x{n_bit_lines}, {phases}"
 
+    def arranged(self, x: Tensor) -> Tensor:
+        """Inputs with their batch as the product takes widths: (B, in) or (B, C, H, W)."""
+        raise NotImplementedError
+
+    def multiplied(self, width: Tensor, current: Tensor) -> Tensor:
+        """The product's charge of such widths with currents (2, out, ...), by output second."""
+        raise NotImplementedError
+
+    def pulse_widths(self, x: Tensor) -> Tensor:
+        """Pulse widths of inputs, without jitter, phases one after the other."""
+        return self._widths(self._phases(self.arranged(x)), self._input_range())
+
     def cell_currents(self) -> Tensor:
         """Currents (2, out, ...) of plus and minus cells, as they flow in operation."""
         return self._currents(weight_range(self.weight, self._weight_rule))
+
+    def _input_range(self) -> Tensor:
+        return self.log_input_range.exp() if self.learns_input_range else self.input_range
+
+    def _phases(self, batch: Tensor) -> Tensor:
+        if not self.signed_inputs:
+            return batch
+        # clamp passes the gradient at 0, relu does not: together they pass it once.
+        return torch.stack((batch.clamp(min=0), functional.relu(-batch))).flatten(0, 1)
 
     def _currents(self, limit: Tensor) -> Tensor:
         weight = self.weight / limit
@@ -139,19 +169,18 @@ class AnalogLayer(nn.Module):
         else:
             levels = 2**self.input_bits
             width = quantise(width, torch.full_like(input_range, 1 / (levels - 1)), levels)
-        return jittered_width(
-            width, deviation=self._pulse_jitter, window=1.0, generator=self.generator
-        )
+        return width
 
-    def _respond(self, x: Tensor, multiply: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-        """Outputs with bias of a batch, outputs second."""
-        limit = weight_range(self.weight, self._weight_rule)
-        input_range = self.log_input_range.exp() if self.learns_input_range else self.input_range
-        phases = x
-        if self.signed_inputs:
-            # clamp passes the gradient at 0, relu does not: together they pass it once.
-            phases = torch.stack((x.clamp(min=0), functional.relu(-x))).flatten(0, 1)
-        charge = multiply(self._widths(phases, input_range), self._currents(limit))
+    def _respond(self, batch: Tensor) -> Tensor:
+        """Outputs with bias of arranged inputs, by output second."""
+        limit, input_range = weight_range(self.weight, self._weight_rule), self._input_range()
+        width = jittered_width(
+            self._widths(self._phases(batch), input_range),
+            deviation=self._pulse_jitter,
+            window=1.0,
+            generator=self.generator,
+        )
+        charge = self.multiplied(width, self._currents(limit))
         charge = noisy_charge(
             charge,
             deviation=self._read_noise,
@@ -160,7 +189,7 @@ class AnalogLayer(nn.Module):
         )
         charge = self.readout(charge)
         if self.signed_inputs:
-            plus, minus = charge.unflatten(0, (2, x.shape[0])).unbind()
+            plus, minus = charge.unflatten(0, (2, batch.shape[0])).unbind()
             charge = plus - minus
         # The product sets the precision, as it does of a digital layer under autocast.
         per_output = (-1, *[1] * (charge.ndim - 2))

@@ -38,8 +38,15 @@ class AnalogLinear(AnalogLayer):
     def extra_repr(self) -> str:
         return f"{self.in_features} -> {self.out_features}, {super().extra_repr()}"
 
+    def arranged(self, x: Tensor) -> Tensor:
+        """Inputs (B, in) of inputs (..., in)."""
+        return x.reshape(-1, self.in_features)
+
+    def multiplied(self, width: Tensor, current: Tensor) -> Tensor:
+        """Charge (B, out) of widths (B, in)."""
+        return self.product.linear(width, current)
+
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (..., out) of inputs (..., in)."""
-        batch = x.reshape(-1, self.in_features)
-        y = self._respond(batch, self.product.linear)
+        y = self._respond(self.arranged(x))
         return y.reshape(*x.shape[:-1], self.out_features)

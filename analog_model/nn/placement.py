@@ -9,7 +9,7 @@ import numpy as np
 from analog_model.chip import Chip
 from analog_model.errors import ConfigurationError
 from analog_model.nn.configuration import LayerConfiguration
-from analog_model.nn.tiling import LayerTiling, tile_layer
+from analog_model.nn.tiling import LayerTiling, column_classes, tile_layer
 
 # Effects of a chip that its arrays have; the rest belongs to encoding and readout.
 ARRAY_EFFECTS = frozenset({"crosstalk", "wire", "lumped", "droop", "dead_time"})
@@ -50,6 +50,7 @@ def place(
 
     Raises ConfigurationError where the layer's configuration lacks what the chip needs.
     """
+    _check_kappa(chip)
     tiling = tile_layer(
         weight_shape,
         layout_class=chip.layout.layout_class,
@@ -64,6 +65,23 @@ def place(
         full_scale_current=full_scale_current,
         window=_window(chip, configuration),
     )
+
+
+def _check_kappa(chip: Chip) -> None:
+    """All bit lines of a column class must couple alike."""
+    if "crosstalk" not in chip.effects or chip.coupling is None:
+        return
+    kappa = chip.coupling.kappa_of_cells(chip.layout)
+    column_class = column_classes(chip.layout.layout_class)
+    _, first = np.unique(column_class, return_index=True)
+    if not np.array_equal(kappa, kappa[:, :, first[column_class]]):
+        raise ConfigurationError(
+            "Chip.coupling",
+            expected="one kappa for all bit lines of the same layout",
+            got=f"different ones, coupling {chip.coupling.kind!r}",
+            advice="Take a chip with coupling by layout class, such as chips['shared'] of a "
+            "calibration.",
+        )
 
 
 def full_scale_of(chip: Chip, configuration: LayerConfiguration) -> float:

@@ -18,6 +18,8 @@ from analog_model.nn.configuration import LayerConfiguration
 
 # Inputs kept of one batch where a quantile below 1 is asked for, evenly spread over it.
 MOST_KEPT = 2**16
+# Entries of the first batch kept as an example, evenly spread over it.
+N_EXAMPLES = 16
 
 CalibrationData = Tensor | Iterable[Any]
 
@@ -38,10 +40,15 @@ class Encoding:
 
 @dataclass(frozen=True)
 class InputStatistics:
-    """What a layer's inputs were: the asked quantile of |x|, whether any lay below 0."""
+    """What a layer's inputs were.
+
+    `largest` is the asked quantile of |x|; `negative`: whether any lay below 0; `examples`
+    are some inputs of the first batch.
+    """
 
     largest: float
     negative: bool
+    examples: Tensor
 
 
 class _Watch:
@@ -49,7 +56,7 @@ class _Watch:
 
     def __init__(self, quantile: float) -> None:
         self.quantile = quantile
-        self.seen = False
+        self.examples: Tensor | None = None
         self.negative = False
         self.largest = 0.0
         self.kept: list[Tensor] = []
@@ -58,7 +65,9 @@ class _Watch:
         x = inputs[0].detach()
         if not x.numel():
             return
-        self.seen = True
+        if self.examples is None:
+            every = -(-len(x) // N_EXAMPLES)
+            self.examples = x[::every].clone()
         self.negative = self.negative or bool((x < 0).any())
         size = x.abs().flatten()
         self.largest = max(self.largest, float(size.max()))
@@ -71,7 +80,8 @@ class _Watch:
             # By hand: torch.quantile takes 2^24 numbers at most.
             sizes = torch.cat(self.kept).sort().values
             largest = float(sizes[round(self.quantile * (sizes.numel() - 1))])
-        return InputStatistics(largest=largest, negative=self.negative)
+        assert self.examples is not None
+        return InputStatistics(largest, negative=self.negative, examples=self.examples)
 
 
 @contextmanager
@@ -120,7 +130,7 @@ def observe_inputs(
     finally:
         for handle in handles:
             handle.remove()
-    unseen = [name for name, watch in watches.items() if not watch.seen]
+    unseen = [name for name, watch in watches.items() if watch.examples is None]
     if unseen:
         raise ConfigurationError(
             "calibration_data",
@@ -132,31 +142,29 @@ def observe_inputs(
 
 
 def settled_encoding(
-    name: str,
     configuration: LayerConfiguration,
     statistics: InputStatistics | None,
     *,
     chip_bits: int | None,
 ) -> Encoding:
-    """How the inputs of the layer `name` are encoded, from its configuration and its data."""
+    """How a layer encodes its inputs, from its configuration and its data."""
     signed, rule = configuration.signed_inputs, configuration.input_range
     bits = chip_bits if configuration.input_bits == "chip" else configuration.input_bits
     if signed == "auto":
         if statistics is None:
-            raise _missing(name, "signed_inputs", "True or False")
+            raise _missing("signed_inputs", "True or False")
         signed = statistics.negative
     at = configuration.initial_input_range if rule == "learned" else rule
     if isinstance(at, str) or at is None:
         if statistics is None:
             raise _missing(
-                name,
                 "input_range",
                 "initial_input_range" if rule == "learned" else "a number, or 'learned'",
             )
         at = statistics.largest
     if at == 0:
         raise ConfigurationError(
-            f"layer {name!r}: calibration_data",
+            "calibration_data",
             expected="inputs other than 0",
             got="none",
             advice="Calibrate on data that use this layer, give its input_range, or leave it "
@@ -165,9 +173,9 @@ def settled_encoding(
     return Encoding(input_range=float(at), signed=signed, learned=rule == "learned", bits=bits)
 
 
-def _missing(name: str, option: str, alternative: str) -> ConfigurationError:
+def _missing(option: str, alternative: str) -> ConfigurationError:
     return ConfigurationError(
-        f"layer {name!r}: LayerConfiguration.{option}",
+        f"LayerConfiguration.{option}",
         expected="calibration_data, which decide it",
         got="none",
         advice=f"Pass calibration_data to convert, or set it in the configuration: {alternative}.",

@@ -18,13 +18,18 @@ ATTRIBUTE = "analog_conversion"
 
 @dataclass(frozen=True)
 class LayerReport:
-    """One module with parameters or buffers of its own; `n_arrays` is 0 unless it is analog."""
+    """One module with parameters or buffers of its own.
+
+    Of an analog one `n_arrays`, and `error`: relative rms error of its charges against the
+    slot simulation, as measured when it was converted.
+    """
 
     name: str
     kind: str
     computed: Literal["analog", "digital", "folded"]
     reason: str
     n_arrays: int = 0
+    error: float = 0.0
 
 
 def reports(
@@ -36,7 +41,11 @@ def reports(
     for name in selection.names:
         kind, now = type(model.get_submodule(name)).__name__, network.get_submodule(name)
         if isinstance(now, AnalogLayer):
-            found.append(LayerReport(name, kind, "analog", "", now.tiling.n_arrays))
+            found.append(
+                LayerReport(
+                    name, kind, "analog", "", n_arrays=now.tiling.n_arrays, error=now.product_error
+                )
+            )
         elif name in layer_of_norm:
             reason = f"folded into {layer_of_norm[name]!r}"
             found.append(LayerReport(name, kind, "folded", reason))

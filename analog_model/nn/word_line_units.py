@@ -33,18 +33,47 @@ class WordLineUnits:
     """Units of a layer's row tiling; V of them.
 
     - `runs` describes each unit's own channel, `neighbour_runs` those of its K neighbours;
+    - `channel` (V,) and `neighbour_channel` (K, V), -1 for none, say the same unit by unit;
     - `unit` (row_tile, word_line), -1 where unused;
     - `line` (V,): a word line that stands for the unit.
     """
 
     runs: tuple[Run, ...]
     neighbour_runs: tuple[tuple[Run, ...], ...]
+    channel: np.ndarray
+    neighbour_channel: np.ndarray
     unit: np.ndarray
     line: np.ndarray
 
     @property
     def n_units(self) -> int:
         return int(self.line.size)
+
+    def flat_runs(self, dilation: tuple[int, int]) -> list[int]:
+        """Runs of all neighbours as `neighbourhood` takes them, shifts in pixels."""
+        return self._flattened(self.neighbour_runs, dilation)
+
+    def flat_own_runs(self) -> list[int]:
+        """Runs of the units' own channels, as if each were its only neighbour."""
+        return self._flattened((self.runs,), (1, 1))
+
+    @staticmethod
+    def _flattened(every: tuple[tuple[Run, ...], ...], dilation: tuple[int, int]) -> list[int]:
+        flat: list[int] = []
+        for k, runs in enumerate(every):
+            unit = 0
+            for run in runs:
+                if run.channel != UNUSED:
+                    shift = (run.shift[0] * dilation[0], run.shift[1] * dilation[1])
+                    flat += [k, unit, run.count, run.channel, *shift]
+                unit += run.count
+        return flat
+
+    @property
+    def one_per_channel(self) -> bool:
+        """Every channel is one unit, in its place, without neighbours in other pixels."""
+        still = all(run.shift == (0, 0) for runs in self.neighbour_runs for run in runs)
+        return still and np.array_equal(self.channel, np.arange(self.n_units))
 
 
 def word_line_units(rows: RowTiling, aggressors: np.ndarray, kappa: np.ndarray) -> WordLineUnits:
@@ -81,6 +110,8 @@ def word_line_units(rows: RowTiling, aggressors: np.ndarray, kappa: np.ndarray) 
     return WordLineUnits(
         runs=_runs(distinct[:, 0], still),
         neighbour_runs=tuple(_runs(channel[:, k], shift[:, k]) for k in range(n_neighbours)),
+        channel=distinct[:, 0],
+        neighbour_channel=channel.T,
         unit=unit,
         line=np.nonzero(used)[1][first],
     )

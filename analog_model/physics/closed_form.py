@@ -102,8 +102,13 @@ def modal_widths(
         by_degree = [combined(parts, weight) for parts in zip(*by_set, strict=True)]
         return [combined(by_degree, course) for course in time]
     whole = effective_width(shortest, weight)
-    legendre = reduced_integrals(shortest[0], len(time[0]))
-    return [whole * combined(legendre, course) for course in time]
+    return [whole * course for course in modal_courses(shortest[0], time)]
+
+
+def modal_courses(width: Tensor, time: Sequence[Sequence[float]]) -> list[Tensor]:
+    """(int_0^tau b_m) / tau of each time mode at the widths tau."""
+    legendre = reduced_integrals(width, len(time[0]))
+    return [combined(legendre, course) for course in time]
 
 
 def combined(
@@ -152,12 +157,19 @@ def modes_of(
     array: ArrayTensors, expansion: Expansion, current_unit: float, pulse_width: Tensor
 ) -> DropModes | None:
     """Modes of the array's drop, None without one; `pulse_width` a sample in units of T."""
-    resistance, sensitivity = array.segment_resistance, array.drain_sensitivity
-    if resistance is None or sensitivity is None or array.ladder_order is None:
+    if (
+        array.segment_resistance is None
+        or array.drain_sensitivity is None
+        or array.ladder_order is None
+    ):
+        return None
+    resistance = array.segment_resistance.detach().cpu().numpy()
+    strength = float(array.drain_sensitivity.detach()) * current_unit
+    if not resistance.any() or strength == 0:
         return None
     return drop_modes(
-        resistance_matrix(resistance.detach().cpu().numpy(), array.ladder_order.cpu().numpy()),
-        float(sensitivity) * current_unit,
+        resistance_matrix(resistance, array.ladder_order.cpu().numpy()),
+        strength,
         pulse_width.detach().cpu().double().numpy(),
         n_space=expansion.n_space,
         n_time=expansion.n_time,
@@ -186,7 +198,7 @@ def _undrooped(array: ArrayTensors, width: Tensor, expansion: Expansion, sample:
     """Charge (B, M) before droop, in units of the largest current times the longest pulse."""
     unit = float(array.cell_current.detach().max())
     current = array.cell_current / unit
-    specific = None if array.specific_current is None else array.specific_current / unit
+    specific = None if array.specific_current is None else array.specific_current.detach() / unit
     root = None if specific is None else float(specific)
     at = interpolation.nodes(1.0, root, expansion.n_nodes)
     modal_at = interpolation.nodes(1.0, root, expansion.n_modal_nodes)
@@ -279,8 +291,9 @@ def charge(
 
     Raises SimulationError for pulses that are not nested.
     `sample` of widths [s] sets the modes of the drop, by default the widths themselves.
-    Differentiable in the widths, the cell currents, kappa and the droop's parameters; the
-    drop's resistances and the specific current set the expansion and count as constants.
+    Differentiable in the widths, the cell currents, kappa, dead time and capacitance; the
+    resistances, the drain sensitivity and the specific current set the expansion, so they
+    count as constants. Where pulses coincide the gradient is the mean of its two limits.
     """
     if array.alignment not in NESTED:
         raise SimulationError(
@@ -302,7 +315,7 @@ def charge(
         found = scaled * (longest * largest)
     if array.bit_line_capacitance is not None and array.drain_sensitivity is not None:
         lose = bit_line.droop if array.self_consistent else bit_line.droop_first_order
-        found = lose(found, array.bit_line_capacitance, array.drain_sensitivity)
+        found = lose(found, array.bit_line_capacitance, array.drain_sensitivity.detach())
     if array.full_scale is not None:
         found = readout.read_out(found, array.full_scale, array.readout_bits)
     return found.reshape(*batch, array.n_bit_lines)

@@ -9,6 +9,7 @@ from .effects import ProgrammingError as ProgrammingError
 from .effects import StuckCells as StuckCells
 from .effects import Temperature as Temperature
 from .layer import drawing_from as drawing_from
+from .layer_map import layer_map as layer_map
 from .linear import AnalogLinear as AnalogLinear
 from .programmed import ProgrammedChip as ProgrammedChip
 from .report import conversion_report as conversion_report

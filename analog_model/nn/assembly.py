@@ -106,6 +106,7 @@ def _product(
             got="a tensor on the device 'meta'",
             advice="Convert the model where it has its weights.",
         )
+    precision = torch.get_default_dtype()
     with torch.no_grad():
         width = _probe_widths(layer, geometry) if examples is None else layer.pulse_widths(examples)
         current = layer.cell_currents()
@@ -114,8 +115,8 @@ def _product(
         chosen = closed_form_product(
             placement,
             geometry,
-            current=current.double().cpu(),
-            width=width.double().cpu(),
+            current=current.to(device="cpu", dtype=precision),
+            width=width.to(device="cpu", dtype=precision),
             tolerance=layer.configuration.tolerance,
         )
     product = chosen.product

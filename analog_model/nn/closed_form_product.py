@@ -36,6 +36,7 @@ class ClosedFormProduct(nn.Module):
     """Arrays with crosstalk, drop, droop and dead time, without time slots.
 
     `sample` of pulse widths in units of the widest sets the time modes of the drop.
+    `coarse`: of float32 inputs, form the products that only correct in bfloat16.
     Differentiable in widths and currents to any order.
     """
 
@@ -48,9 +49,17 @@ class ClosedFormProduct(nn.Module):
     _table: Tensor
     _modal_table: Tensor
 
-    def __init__(self, arrays: LayerArrays, expansion: Expansion, sample: Tensor) -> None:
+    def __init__(
+        self,
+        arrays: LayerArrays,
+        expansion: Expansion,
+        sample: Tensor,
+        *,
+        coarse: bool = False,
+    ) -> None:
         super().__init__()
         self.arrays, self.expansion = arrays, expansion
+        self._is_coarse = coarse
         self._geometry = arrays.geometry
         self._n_groups = arrays.tiling.n_groups
         self._dead_time = arrays.dead_time
@@ -62,7 +71,8 @@ class ClosedFormProduct(nn.Module):
         units = word_line_units(rows, arrays.aggressors, arrays.kappa)
         self._units = units
         self._sets = overlap.neighbour_sets(len(arrays.aggressors), expansion.overlap_order)
-        self._nodes = interpolation.nodes(1.0, self._specific, expansion.n_nodes)
+        n_nodes = expansion.n_nodes if len(arrays.aggressors) else 1
+        self._nodes = interpolation.nodes(1.0, self._specific, n_nodes)
         self._modal_nodes = interpolation.nodes(1.0, self._specific, expansion.n_modal_nodes)
         self._plan_kernel(arrays, units)
         self._plan_lifts(arrays, units)
@@ -104,7 +114,9 @@ class ClosedFormProduct(nn.Module):
         every = [kappa[:, :, index] for index, _, _ in self._slices]
         tables = [lifts(own, self._sets, self._nodes, self._modal_nodes) for own in every]
         mean = lifts(torch.stack(every).mean(0), self._sets, self._nodes, self._modal_nodes)
-        rows = torch.cat([*(table.effective for table in tables), mean.modal])
+        # Of each class the first node, then what the others see beyond it.
+        every = [torch.cat([t[:1], t[1:] - t[:1]]) for t in (own.effective for own in tables)]
+        rows = torch.cat([*every, mean.modal])
         self._keep("_table", rows[..., None, None])
         self._keep("_modal_table", torch.stack([table.modal for table in tables])[..., None, None])
 
@@ -163,23 +175,47 @@ class ClosedFormProduct(nn.Module):
         cells = self._unit_currents(current)
         effective, modal = self._widths(*self._neighbourhood(image))
         lost = self._lost(modal, cells, batch) if self._time else []
-        parts = interpolation.lagrange(cells, self._specific_like(cells), self._nodes)
-        if self._time:
-            left = 1 - self._own * cells
-            parts = [part * left for part in parts]
+        parts = self._node_currents(cells)
         if self._capacitance is None:
             # Linear in the currents: both lines of a weight share one product.
             merged = [_plus_less_minus(part, 0) for part in parts]
-            charge = self._by_class(effective, merged, batch)
+            charge = self._corrected(effective, merged, batch)
             for lines in lost:
                 charge = charge - _plus_less_minus(lines, 2)
             return charge.flatten(1, 2)
         charges = []
         for tile, on_tile in enumerate(self._tile_cells):
-            lines = self._by_class(effective, [part * on_tile for part in parts], batch, tile=tile)
+            lines = self._corrected(effective, [part * on_tile for part in parts], batch, tile=tile)
             lines = self._drooped(lines - lost[tile] if lost else lines)
             charges.append(_plus_less_minus(lines, 2))
         return torch.stack(charges).sum(0).flatten(1, 2)
+
+    def _node_currents(self, cells: Tensor) -> list[Tensor]:
+        """Currents that meet the first node's widths, and what the others see beyond it."""
+        own = cells * (1 - self._own * cells) if self._time else cells
+        if len(self._nodes) == 1:
+            return [own]
+        parts = interpolation.lagrange(cells, self._specific_like(cells), self._nodes)
+        return [own, *parts[1:]]
+
+    def _corrected(
+        self,
+        widths: list[list[Tensor]],
+        weights: list[Tensor],
+        batch: int,
+        *,
+        tile: int | None = None,
+    ) -> Tensor:
+        """The main product with its small corrections, those in coarse numbers."""
+        charge = self._by_class([own[:1] for own in widths], weights[:1], batch, tile=tile)
+        if len(weights) == 1:
+            return charge
+        beyond = [[self._coarse(width) for width in own[1:]] for own in widths]
+        coarse = [self._coarse(weight) for weight in weights[1:]]
+        return charge + self._by_class(beyond, coarse, batch, tile=tile).to(charge.dtype)
+
+    def _coarse(self, values: Tensor) -> Tensor:
+        return values.bfloat16() if self._is_coarse and values.dtype == torch.float32 else values
 
     def _neighbourhood(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """Widths of every unit (B G, V, H, W), of its neighbours (K, B G, V, H, W).
@@ -203,13 +239,12 @@ class ClosedFormProduct(nn.Module):
         """
         n_nodes, lifted = len(self._nodes), self.expansion.lifted_modes
         if not self._coupled:
-            modal = modal_widths([own], own.new_ones(1), self._time, lifted=False)
-            return [[own]] * len(self._slices), [modal]
+            return [[own]] * len(self._slices), [self._uncoupled_modal(own)]
         found = lifted_widths(own, near, self._table, self._sets)
         starts = range(0, n_nodes * len(self._slices), n_nodes)
         effective = [list(found[start : start + n_nodes]) for start in starts]
         if not lifted:
-            courses = modal_courses(own, self._time)
+            courses = modal_courses(own, self._time) if self._time else []
             mean = found[n_nodes * len(self._slices) :]
             return effective, [[whole * course for whole in mean for course in courses]]
         shortest = overlap.overlaps(own, near.unbind(), self._sets)
@@ -229,6 +264,13 @@ class ClosedFormProduct(nn.Module):
         if self._full:
             return cells
         return cells.index_select(3, self._channel) * self._cells
+
+    def _uncoupled_modal(self, own: Tensor) -> list[Tensor]:
+        if not self._time:
+            return []
+        return [
+            own * course for _ in self._modal_nodes for course in modal_courses(own, self._time)
+        ]
 
     def _by_class(
         self,
@@ -260,7 +302,9 @@ class ClosedFormProduct(nn.Module):
 
     def _lost(self, modal: list[list[Tensor]], current: Tensor, batch: int) -> list[Tensor]:
         """Charge that the drop costs each line on each row tile: (B, G, 2, out, H', W')."""
-        parts = interpolation.lagrange(current, self._specific_like(current), self._modal_nodes)
+        lines = interpolation.lagrange(current, self._specific_like(current), self._modal_nodes)
+        # Sum and difference of plus and minus line: what rounding they suffer, both lines share.
+        parts = [_sum_and_difference(line, 0) for line in lines]
         n_time, found = len(self._time), []
         weights_of_tile = zip(*(self._by_tile(part, -3) for part in parts), strict=True)
         # [class][node R + time mode] of each tile.
@@ -268,13 +312,14 @@ class ClosedFormProduct(nn.Module):
         for tile, own_parts in enumerate(weights_of_tile):
             profile = self._profile[tile][:, None, None, None, self._spans[tile]]
             # (P, 2, G, out, V, KH, KW): the space modes are further lines.
-            weights = [profile * part for part in own_parts]
-            widths = [[by_tile[tile] for by_tile in own] for own in modal_by_tile]
+            weights = [self._coarse(profile * part) for part in own_parts]
+            widths = [[self._coarse(by_tile[tile]) for by_tile in own] for own in modal_by_tile]
             modes = [
                 self._by_class([own[m::n_time] for own in widths], weights, batch, tile=tile)
                 for m in range(n_time)
             ]
-            charges = list(zip(*(mode.unbind(2) for mode in modes), strict=True))
+            both = [0.5 * _sum_and_difference(mode.to(current.dtype), 3) for mode in modes]
+            charges = list(zip(*(mode.unbind(2) for mode in both), strict=True))
             found.append(lost_charge(charges, None if self._first_order else self._feedback))
         return found
 
@@ -351,6 +396,13 @@ class ClosedFormProduct(nn.Module):
             dilation = self._geometry.dilation[axis]
             sides += [padding - box.start * dilation, padding - (full - box.stop) * dilation]
         return margins(image, sides) if any(sides) else image
+
+
+def _sum_and_difference(pair: Tensor, dim: int) -> Tensor:
+    """Sum, then difference, of the two along `dim`; applied twice it gives twice the pair."""
+    rotation = pair.new_tensor([[1.0, 1.0], [1.0, -1.0]])
+    moved = pair.movedim(dim, -1).unsqueeze(-2)
+    return (moved * rotation).sum(-1).movedim(-1, dim)
 
 
 def _plus_less_minus(lines: Tensor, dim: int) -> Tensor:

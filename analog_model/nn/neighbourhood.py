@@ -37,103 +37,146 @@ def _places(
 
 
 @torch.library.custom_op("analog_model::neighbourhood", mutates_args=())
-def neighbourhood(
+def _gather(
     image: Tensor, runs: list[int], n_neighbours: int, n_units: int, padding: list[int]
 ) -> Tensor:
-    """Widths (K, B, V, H + 2 ph, W + 2 pw) of an image (B, C, H, W)."""
-    height, width = image.shape[2] + 2 * padding[0], image.shape[3] + 2 * padding[1]
-    found = image.new_zeros(n_neighbours, image.shape[0], n_units, height, width)
+    found = _empty_neighbourhood(image, n_neighbours, n_units, padding).zero_()
     for there, here in _places(runs, image.shape[2:], padding):
         found[there] = image[here]
     return found
 
 
 @torch.library.custom_op("analog_model::neighbourhood_adjoint", mutates_args=())
-def neighbourhood_adjoint(
-    gradient: Tensor, runs: list[int], n_channels: int, padding: list[int]
-) -> Tensor:
-    """Gradient (B, C, H, W) by the image for that by the neighbourhood."""
-    size = (gradient.shape[3] - 2 * padding[0], gradient.shape[4] - 2 * padding[1])
-    image = gradient.new_zeros(gradient.shape[1], n_channels, *size)
-    for there, here in _places(runs, size, padding):
+def _scatter(gradient: Tensor, runs: list[int], n_channels: int, padding: list[int]) -> Tensor:
+    image = _empty_image(gradient, n_channels, padding).zero_()
+    for there, here in _places(runs, image.shape[2:], padding):
         image[here] += gradient[there]
     return image
 
 
-@neighbourhood.register_fake
+@_gather.register_fake
 def _(
-    image: Tensor, runs: list[int], n_neighbours: int, n_units: int, padding: list[int]
+    image: Tensor,
+    runs: list[int],  # noqa: ARG001
+    n_neighbours: int,
+    n_units: int,
+    padding: list[int],
+) -> Tensor:
+    return _empty_neighbourhood(image, n_neighbours, n_units, padding)
+
+
+@_scatter.register_fake
+def _(
+    gradient: Tensor,
+    runs: list[int],  # noqa: ARG001
+    n_channels: int,
+    padding: list[int],
+) -> Tensor:
+    return _empty_image(gradient, n_channels, padding)
+
+
+def _empty_neighbourhood(
+    image: Tensor, n_neighbours: int, n_units: int, padding: list[int]
 ) -> Tensor:
     height, width = image.shape[2] + 2 * padding[0], image.shape[3] + 2 * padding[1]
-    return image.new_empty(n_neighbours, image.shape[0], n_units, height, width)
+    # Channels last, as convolutions like it best: neighbours then lie side by side.
+    shape = (n_neighbours, image.shape[0], height, width, n_units)
+    return image.new_empty(shape).permute(0, 1, 4, 2, 3)
 
 
-@neighbourhood_adjoint.register_fake
-def _(gradient: Tensor, runs: list[int], n_channels: int, padding: list[int]) -> Tensor:
-    size = (gradient.shape[3] - 2 * padding[0], gradient.shape[4] - 2 * padding[1])
-    return gradient.new_empty(gradient.shape[1], n_channels, *size)
-
-
-def _keep(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001
-    image, ctx.runs, _, _, ctx.padding = inputs
-    ctx.n_channels = image.shape[1]
-
-
-def _backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None, None]:
-    image = neighbourhood_adjoint(gradient, ctx.runs, ctx.n_channels, ctx.padding)
-    return image, None, None, None, None
-
-
-def _keep_adjoint(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001
-    gradient, ctx.runs, _, ctx.padding = inputs
-    ctx.size = gradient.shape[0], gradient.shape[2]
-
-
-def _backward_adjoint(ctx: Any, image: Tensor) -> tuple[Tensor, None, None, None]:
-    return neighbourhood(image, ctx.runs, *ctx.size, ctx.padding), None, None, None
-
-
-neighbourhood.register_autograd(_backward, setup_context=_keep)
-neighbourhood_adjoint.register_autograd(_backward_adjoint, setup_context=_keep_adjoint)
-
-
-@neighbourhood.register_vmap
-def _(info: Any, in_dims: Any, image: Tensor, *options: Any) -> tuple[Tensor, int]:
-    folded = image.movedim(in_dims[0], 0).flatten(0, 1)
-    found = neighbourhood(folded, *options)
-    return found.unflatten(1, (info.batch_size, -1)), 1
-
-
-@neighbourhood_adjoint.register_vmap
-def _(info: Any, in_dims: Any, gradient: Tensor, *options: Any) -> tuple[Tensor, int]:
-    folded = gradient.movedim(in_dims[0], 1).flatten(1, 2)
-    found = neighbourhood_adjoint(folded, *options)
-    return found.unflatten(0, (info.batch_size, -1)), 0
+def _empty_image(gradient: Tensor, n_channels: int, padding: list[int]) -> Tensor:
+    height, width = gradient.shape[3] - 2 * padding[0], gradient.shape[4] - 2 * padding[1]
+    shape = (gradient.shape[1], height, width, n_channels)
+    return gradient.new_empty(shape).permute(0, 3, 1, 2)
 
 
 @torch.library.custom_op("analog_model::margins", mutates_args=())
-def margins(image: Tensor, sides: list[int]) -> Tensor:
-    """`torch.nn.functional.pad` of the last two dimensions, negative sides cut off; some not 0."""
+def _pad(image: Tensor, sides: list[int]) -> Tensor:
     return torch.nn.functional.pad(image, sides)
 
 
-@margins.register_fake
+@_pad.register_fake
 def _(image: Tensor, sides: list[int]) -> Tensor:
-    *front, height, width = image.shape
-    return image.new_empty(*front, height + sides[2] + sides[3], width + sides[0] + sides[1])
+    return torch.nn.functional.pad(image, sides)
 
 
-def _keep_sides(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG001
-    _, ctx.sides = inputs
+def neighbourhood(
+    image: Tensor, runs: list[int], n_neighbours: int, n_units: int, padding: list[int]
+) -> Tensor:
+    """Widths (K, B, V, H + 2 ph, W + 2 pw) of an image (B, C, H, W).
+
+    `runs` as `WordLineUnits.flat_runs` gives them.
+    """
+    found: Tensor = _Neighbourhood.apply(image, runs, n_neighbours, n_units, padding)
+    return found
 
 
-def _backward_margins(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-    return margins(gradient, [-side for side in ctx.sides]), None
+def margins(image: Tensor, sides: list[int]) -> Tensor:
+    """`torch.nn.functional.pad` of the last two dimensions, negative sides cut off; some not 0."""
+    found: Tensor = _Margins.apply(image, sides)
+    return found
 
 
-margins.register_autograd(_backward_margins, setup_context=_keep_sides)
+# Derivatives by Functions, not by the operators' own registration: torch.func transforms those.
 
 
-@margins.register_vmap
-def _(info: Any, in_dims: Any, image: Tensor, sides: list[int]) -> tuple[Tensor, int]:  # noqa: ARG001
-    return margins(image.movedim(in_dims[0], 0), sides), 0
+class _Neighbourhood(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        image: Tensor, runs: list[int], n_neighbours: int, n_units: int, padding: list[int]
+    ) -> Tensor:
+        return _gather(image, runs, n_neighbours, n_units, padding)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
+        image, ctx.runs, _, _, ctx.padding = inputs
+        ctx.n_channels = image.shape[1]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        image = _Adjoint.apply(gradients[0], ctx.runs, ctx.n_channels, ctx.padding)
+        return image, None, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, image: Tensor, *options: Any) -> tuple[Tensor, int]:
+        folded = image.movedim(in_dims[0], 0).flatten(0, 1)
+        return _Neighbourhood.apply(folded, *options).unflatten(1, (info.batch_size, -1)), 1
+
+
+class _Adjoint(torch.autograd.Function):
+    @staticmethod
+    def forward(gradient: Tensor, runs: list[int], n_channels: int, padding: list[int]) -> Tensor:
+        return _scatter(gradient, runs, n_channels, padding)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
+        gradient, ctx.runs, _, ctx.padding = inputs
+        ctx.size = gradient.shape[0], gradient.shape[2]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        image = _Neighbourhood.apply(gradients[0], ctx.runs, *ctx.size, ctx.padding)
+        return image, None, None, None
+
+    @staticmethod
+    def vmap(info: Any, in_dims: Any, gradient: Tensor, *options: Any) -> tuple[Tensor, int]:
+        folded = gradient.movedim(in_dims[0], 1).flatten(1, 2)
+        return _Adjoint.apply(folded, *options).unflatten(0, (info.batch_size, -1)), 0
+
+
+class _Margins(torch.autograd.Function):
+    @staticmethod
+    def forward(image: Tensor, sides: list[int]) -> Tensor:
+        return _pad(image, sides)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
+        ctx.sides = inputs[1]
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        return _Margins.apply(gradients[0], [-side for side in ctx.sides]), None
+
+    @staticmethod
+    def vmap(_info: Any, in_dims: Any, image: Tensor, sides: list[int]) -> tuple[Tensor, int]:
+        return _Margins.apply(image.movedim(in_dims[0], 0), sides), 0

@@ -9,6 +9,7 @@ for every comparison. Of equal pulses the first counts, the cell's own before it
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import reduce
 from itertools import accumulate
 from typing import Any
 
@@ -23,7 +24,8 @@ def lifted_widths(
 ) -> tuple[Tensor, ...]:
     """T_t of every table: `own` (...), `near` (K, ...), `table` (T, S, ...) broadcast.
 
-    `sets` as from `overlap.neighbour_sets`; the coefficients are constants.
+    `sets` as from `overlap.neighbour_sets`; the coefficients are constants, that of the
+    empty set not always 1.
     """
     found: tuple[Tensor, ...] = _LiftedWidths.apply(own, near, table, tuple(sets))
     return found
@@ -39,10 +41,8 @@ class _LiftedWidths(torch.autograd.Function):
         shortest = overlaps(own, near.unbind(), sets)
         found = []
         for row in table.unbind():
-            total = own
-            for m, c in zip(shortest[1:], row.unbind()[1:], strict=True):
-                total = total + m * c
-            found.append(total)
+            terms = [m * c for m, c in zip(shortest, row.unbind(), strict=True)]
+            found.append(reduce(torch.add, terms))
         return tuple(found)
 
     @staticmethod
@@ -53,18 +53,15 @@ class _LiftedWidths(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         own, near, table = ctx.saved_tensors
-        by_own = gradients[0]
-        for gradient in gradients[1:]:
-            by_own = by_own + gradient
         neighbour = near.unbind()
-        by_near = [torch.zeros_like(own) for _ in neighbour]
-        weights = [row.unbind() for row in table.unbind()]
-        for s, chosen in enumerate(ctx.sets):
+        by_own, by_near = torch.zeros_like(own), [torch.zeros_like(own) for _ in neighbour]
+        weights = zip(*(row.unbind() for row in table.unbind()), strict=True)
+        for chosen, column in zip(ctx.sets, weights, strict=True):
+            terms = [g * c for g, c in zip(gradients, column, strict=True)]
+            here = reduce(torch.add, terms)
             if not chosen:
+                by_own = by_own + here
                 continue
-            here = gradients[0] * weights[0][s]
-            for gradient, row in zip(gradients[1:], weights[1:], strict=True):
-                here = here + gradient * row[s]
             others = list(accumulate([neighbour[k] for k in reversed(chosen)], torch.minimum))
             share = _share(own, others.pop())
             by_own = by_own + here * share

@@ -19,6 +19,7 @@ from analog_model.dataset.examples import (
 from analog_model.dataset.pulses import open_pulses
 from analog_model.errors import ConfigurationError, DataError
 from analog_model.version import __version__
+from tests.benchmarks.planted_recovery import coverage
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +51,22 @@ def test_pattern_counts_of_the_readme_are_those_of_the_chip(readme: str) -> None
         for kind in np.unique(chip.kind)
     }
     assert stated == actual
+
+
+def test_coverage_of_the_readme_is_that_of_the_record(readme: str) -> None:
+    record = data_folder() / "results" / "planted_recovery.nc"
+    with xr.open_dataset(record, engine="h5netcdf") as runs:
+        covered = {str(name): float(part) for name, part in coverage(runs).to_series().items()}
+        cells = [runs[f"{name}_z"].values for name in ("weight", "kappa")]
+    kappas = [part for name, part in covered.items() if name.startswith("kappa")]
+    rest = [part for name, part in covered.items() if not name.startswith("kappa")]
+    # Outer neighbours that a cell does not have are NaN.
+    single = [float((np.abs(z[np.isfinite(z)]) < 1.96).mean()) for z in cells]
+    table = readme.partition("| parameter | coverage [%] |")[2]
+    stated = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ")]
+    numbers = [float(number) for cell in stated for number in cell.split(" to ")]
+    actual = [min(kappas), max(kappas), *rest, *single]
+    assert numbers == pytest.approx([100 * part for part in actual], abs=0.0501)
 
 
 def test_readme_names_every_variable_with_its_unit(readme: str) -> None:

@@ -1,4 +1,4 @@
-"""Arrays of one layer as numbers, in units of its full-scale current and widest pulse."""
+"""Arrays of one layer as numbers, in units of its full-scale current, its widest pulse."""
 
 from __future__ import annotations
 

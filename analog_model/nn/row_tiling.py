@@ -12,7 +12,7 @@ into blocks; each block is then placed as if it were a layer of its own.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -239,7 +239,7 @@ def _range_of(values: np.ndarray) -> slice:
     return slice(int(values.min()), int(values.max()) + 1)
 
 
-def _check_counts(counts: dict[str, int], *, least: int) -> None:
+def _check_counts(counts: Mapping[str, int | str], *, least: int) -> None:
     for name, value in counts.items():
         if isinstance(value, str) or value < least:
             raise ConfigurationError(

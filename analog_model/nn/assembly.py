@@ -110,14 +110,19 @@ def _product(
     with torch.no_grad():
         width = _probe_widths(layer, geometry) if examples is None else layer.pulse_widths(examples)
         current = layer.cell_currents()
+        deviation = layer.kappa_deviation
+        if deviation is not None:
+            deviation = deviation.to(device="cpu", dtype=precision)
         if isinstance(layer, AnalogConv1d):
             current = current.unsqueeze(-2)
+            deviation = None if deviation is None else deviation.unsqueeze(-2)
         chosen = closed_form_product(
             placement,
             geometry,
             current=current.to(device="cpu", dtype=precision),
             width=width.to(device="cpu", dtype=precision),
             tolerance=layer.configuration.tolerance,
+            kappa_deviation=deviation,
         )
     product = chosen.product
     assert isinstance(product, nn.Module)

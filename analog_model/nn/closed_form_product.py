@@ -9,6 +9,7 @@ are linear in their currents.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,9 +21,10 @@ from analog_model.nn.layer_arrays import LayerArrays
 from analog_model.nn.neighbourhood import margins, neighbourhood
 from analog_model.nn.row_tiling import UNUSED
 from analog_model.nn.word_line_units import WordLineUnits, word_line_units
-from analog_model.physics import bit_line, interpolation, overlap
+from analog_model.physics import bit_line, cell, interpolation, overlap
 from analog_model.physics.closed_form import (
     Expansion,
+    lift_derivatives,
     lifts,
     lost_charge,
     modal_courses,
@@ -30,6 +32,9 @@ from analog_model.physics.closed_form import (
 )
 from analog_model.physics.drop_modes import drop_modes
 from analog_model.physics.lifted_widths import lifted_widths
+
+# Relative lift by sets of neighbours below which an expansion to pairs leaves them out.
+_LEAST_LIFT = 2e-4
 
 
 class ClosedFormProduct(nn.Module):
@@ -111,14 +116,21 @@ class ClosedFormProduct(nn.Module):
         self._coupled = len(kappa) > 0
         if not self._coupled:
             return
-        every = [kappa[:, :, index] for index, _, _ in self._slices]
-        tables = [lifts(own, self._sets, self._nodes, self._modal_nodes) for own in every]
-        mean = lifts(torch.stack(every).mean(0), self._sets, self._nodes, self._modal_nodes)
+        kappas = [kappa[:, :, index] for index, _, _ in self._slices]
+        tables = [lifts(own, self._sets, self._nodes, self._modal_nodes) for own in kappas]
         # Of each class the first node, then what the others see beyond it.
         every = [torch.cat([t[:1], t[1:] - t[:1]]) for t in (own.effective for own in tables)]
-        rows = torch.cat([*every, mean.modal])
+        # The derivative of every class by each kappa, for cells that depart from their class.
+        middle = interpolation.nodes(1.0, self._specific, 1)
+        self._middle_sensitivity = -math.expm1(-middle[0]) / middle[0] if middle[0] else 1.0
+        departures = [lift_derivatives(own, self._sets, middle[0]) for own in kappas]
+        rows = torch.cat([*every, *departures])
+        largest = rows.abs().amax(dim=2)
+        least = _LEAST_LIFT if self.expansion.overlap_order <= 2 else 0.0
+        self._present = [torch.nonzero(row > least).flatten().tolist() for row in largest]
         self._keep("_table", rows[..., None, None])
         self._keep("_modal_table", torch.stack([table.modal for table in tables])[..., None, None])
+        self._modal_shares = interpolation.shares(self._nodes, self._modal_nodes)
 
     def _plan_drop(self, arrays: LayerArrays, sample: Tensor) -> None:
         self._time: list[list[float]] = []
@@ -161,21 +173,32 @@ class ClosedFormProduct(nn.Module):
 
     # Products -----------------------------------------------------------------------------
 
-    def linear(self, width: Tensor, current: Tensor) -> Tensor:
+    def linear(
+        self, width: Tensor, current: Tensor, kappa_deviation: Tensor | None = None
+    ) -> Tensor:
         """Charge (B, out) of widths (B, in)."""
-        image = width[:, :, None, None]
-        return self.convolution(image, current[:, :, :, None, None])[:, :, 0, 0]
+        image, cells = width[:, :, None, None], current[..., None, None]
+        if kappa_deviation is not None:
+            kappa_deviation = kappa_deviation[..., None, None]
+        return self.convolution(image, cells, kappa_deviation)[:, :, 0, 0]
 
-    def convolution(self, width: Tensor, current: Tensor) -> Tensor:
+    def convolution(
+        self, width: Tensor, current: Tensor, kappa_deviation: Tensor | None = None
+    ) -> Tensor:
         """Charge (B, out, H', W') of widths (B, C, H, W)."""
         if self._dead_time:
             width = (width - self._dead_time).clamp(min=0)
         batch = width.shape[0]
         image = width.reshape(batch * self._n_groups, self._n_channels, *width.shape[2:])
         cells = self._unit_currents(current)
-        effective, modal = self._widths(*self._neighbourhood(image))
+        effective, modal, departing = self._widths(
+            *self._neighbourhood(image), departures=kappa_deviation is not None
+        )
         lost = self._lost(modal, cells, batch) if self._time else []
         parts = self._node_currents(cells)
+        if kappa_deviation is not None and self._coupled:
+            effective = [own + more for own, more in zip(effective, departing, strict=True)]
+            parts = parts + self._departing_currents(cells, kappa_deviation)
         if self._capacitance is None:
             # Linear in the currents: both lines of a weight share one product.
             merged = [_plus_less_minus(part, 0) for part in parts]
@@ -197,6 +220,16 @@ class ClosedFormProduct(nn.Module):
             return [own]
         parts = interpolation.lagrange(cells, self._specific_like(cells), self._nodes)
         return [own, *parts[1:]]
+
+    def _departing_currents(self, cells: Tensor, deviation: Tensor) -> list[Tensor]:
+        """Currents that meet the widths' derivatives by each kappa, to first order."""
+        by_kappa = [self._unit_currents(own) for own in deviation]
+        answer = cells
+        if self._specific is not None:
+            middle = cells.new_tensor(self._middle_sensitivity)
+            specific = self._specific_like(cells)
+            answer = cells * cell.sensitivity(cells, specific) / middle
+        return [answer * own for own in by_kappa]
 
     def _corrected(
         self,
@@ -231,22 +264,29 @@ class ClosedFormProduct(nn.Module):
             return own, own.new_zeros(0, *own.shape)
         return own, neighbourhood(image, self._neighbour_runs, count, size, padding)
 
-    def _widths(self, own: Tensor, near: Tensor) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
+    def _widths(
+        self, own: Tensor, near: Tensor, *, departures: bool
+    ) -> tuple[list[list[Tensor]], list[list[Tensor]], list[list[Tensor]]]:
         """Effective widths [class][node]; modal widths [class][node R + time mode].
 
         Modes that do not see the lift in time do not see classes either: then one entry
-        stands for all.
+        stands for all. Third, derivatives [class][neighbour] of the effective widths.
         """
-        n_nodes, lifted = len(self._nodes), self.expansion.lifted_modes
+        n_nodes = len(self._nodes)
+        lifted = self.expansion.lifted_modes and len(self._time) > 0
         if not self._coupled:
-            return [[own]] * len(self._slices), [self._uncoupled_modal(own)]
-        found = lifted_widths(own, near, self._table, self._sets)
-        starts = range(0, n_nodes * len(self._slices), n_nodes)
+            return [[own]] * len(self._slices), [self._uncoupled_modal(own)], []
+        count = n_nodes * len(self._slices)
+        table, present = self._table, self._present
+        if not departures:
+            table, present = table[:count], present[:count]
+        found = lifted_widths(own, near, table, self._sets, present=present)
+        starts = range(0, count, n_nodes)
         effective = [list(found[start : start + n_nodes]) for start in starts]
+        starts = range(count, len(found), len(near))
+        departing = [list(found[start : start + len(near)]) for start in starts]
         if not lifted:
-            courses = modal_courses(own, self._time) if self._time else []
-            mean = found[n_nodes * len(self._slices) :]
-            return effective, [[whole * course for whole in mean for course in courses]]
+            return effective, [self._mean_modal(own, effective)], departing
         shortest = overlap.overlaps(own, near.unbind(), self._sets)
         modal_by_class = [
             [
@@ -256,7 +296,7 @@ class ClosedFormProduct(nn.Module):
             ]
             for rows in self._modal_table
         ]
-        return effective, modal_by_class
+        return effective, modal_by_class, departing
 
     def _unit_currents(self, current: Tensor) -> Tensor:
         """Currents (2, G, out, V, KH, KW) of the units' cells, 0 where a unit has no cell."""
@@ -264,6 +304,21 @@ class ClosedFormProduct(nn.Module):
         if self._full:
             return cells
         return cells.index_select(3, self._channel) * self._cells
+
+    def _mean_modal(self, own: Tensor, effective: list[list[Tensor]]) -> list[Tensor]:
+        """Modal widths [node R + time mode] of the mean effective widths of all classes."""
+        if not self._time:
+            return []
+        courses = modal_courses(own, self._time)
+        mean = [sum(parts[1:], parts[0]) / len(parts) for parts in zip(*effective, strict=True)]
+        modal = []
+        for shares in self._modal_shares:
+            # A node's share of what lies beyond the first is its Lagrange polynomial's value.
+            whole = mean[0]
+            for beyond, share in zip(mean[1:], shares[1:], strict=True):
+                whole = whole + share * beyond
+            modal += [whole * course for course in courses]
+        return modal
 
     def _uncoupled_modal(self, own: Tensor) -> list[Tensor]:
         if not self._time:

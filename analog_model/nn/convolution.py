@@ -97,7 +97,7 @@ class AnalogConv2d(_AnalogConvolution):
 
     def multiplied(self, width: Tensor, current: Tensor) -> Tensor:
         """Charge (B, out, H', W') of widths (B, C, H, W)."""
-        return self.product.convolution(width, current)
+        return self.product.convolution(width, current, self.kappa_deviation)
 
 
 class AnalogConv1d(_AnalogConvolution):
@@ -114,4 +114,7 @@ class AnalogConv1d(_AnalogConvolution):
 
     def multiplied(self, width: Tensor, current: Tensor) -> Tensor:
         """Charge (B, out, 1, L') of widths (B, C, 1, L)."""
-        return self.product.convolution(width, current.unsqueeze(-2))
+        deviation = self.kappa_deviation
+        if deviation is not None:
+            deviation = deviation.unsqueeze(-2)
+        return self.product.convolution(width, current.unsqueeze(-2), deviation)

@@ -14,13 +14,18 @@ class ArrayProduct(Protocol):
 
     Widths in units of the widest pulse, currents (2, out, ...) in units of full scale: the
     plus lines, the minus lines. Charge of plus minus minus in units of their product, summed
-    over the arrays that share outputs.
+    over the arrays that share outputs. `kappa_deviation` (K, 2, out, ...) is each cell's own
+    relative departure from the kappas of its layout class.
     """
 
-    def linear(self, width: Tensor, current: Tensor) -> Tensor:
+    def linear(
+        self, width: Tensor, current: Tensor, kappa_deviation: Tensor | None = None
+    ) -> Tensor:
         """Charge (B, out) of widths (B, in)."""
 
-    def convolution(self, width: Tensor, current: Tensor) -> Tensor:
+    def convolution(
+        self, width: Tensor, current: Tensor, kappa_deviation: Tensor | None = None
+    ) -> Tensor:
         """Charge (B, out, H', W') of widths (B, C, H, W)."""
 
 
@@ -41,11 +46,21 @@ class IdealProduct(nn.Module):
         super().__init__()
         self.geometry = ConvolutionGeometry() if geometry is None else geometry
 
-    def linear(self, width: Tensor, current: Tensor) -> Tensor:
+    def linear(
+        self,
+        width: Tensor,
+        current: Tensor,
+        kappa_deviation: Tensor | None = None,  # noqa: ARG002, nothing couples here
+    ) -> Tensor:
         """Charge (B, out) of widths (B, in)."""
         return functional.linear(width, current[0] - current[1])
 
-    def convolution(self, width: Tensor, current: Tensor) -> Tensor:
+    def convolution(
+        self,
+        width: Tensor,
+        current: Tensor,
+        kappa_deviation: Tensor | None = None,  # noqa: ARG002, nothing couples here
+    ) -> Tensor:
         """Charge (B, out, H', W') of widths (B, C, H, W)."""
         geometry = self.geometry
         return functional.conv2d(

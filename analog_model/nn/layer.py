@@ -15,7 +15,6 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from analog_model.errors import ConfigurationError
 from analog_model.nn.configuration import LayerConfiguration
 from analog_model.nn.currents import charge_per_weight, pair_of_currents, weight_range
 from analog_model.nn.device_fields import DeviceFields
@@ -98,13 +97,6 @@ class AnalogLayer(nn.Module):
         if programmed is None:
             DeviceFields().register(self)
             return
-        if programmed.effects.kappa_mismatch > 0:
-            raise ConfigurationError(
-                "Effects.kappa_mismatch",
-                expected="0 in layers: their products take one kappa for each layout class",
-                got=f"{programmed.effects.kappa_mismatch:g}",
-                advice="Simulate single arrays with kappas of their own by analog_model.simulate.",
-            )
         fields = programmed.fields(
             self.name,
             (2, *self.weight.shape),
@@ -137,6 +129,11 @@ class AnalogLayer(nn.Module):
     def pulse_widths(self, x: Tensor) -> Tensor:
         """Pulse widths of inputs, without jitter, phases one after the other."""
         return self._widths(self._phases(self.arranged(x)), self._input_range())
+
+    @property
+    def kappa_deviation(self) -> Tensor | None:
+        """Relative departure of every cell's kappas (K, 2, out, ...), None without mismatch."""
+        return DeviceFields.of(self).kappa_deviation
 
     def cell_currents(self) -> Tensor:
         """Currents (2, out, ...) of plus and minus cells, as they flow in operation."""

@@ -44,7 +44,7 @@ class AnalogLinear(AnalogLayer):
 
     def multiplied(self, width: Tensor, current: Tensor) -> Tensor:
         """Charge (B, out) of widths (B, in)."""
-        return self.product.linear(width, current)
+        return self.product.linear(width, current, self.kappa_deviation)
 
     def forward(self, x: Tensor) -> Tensor:
         """Outputs (..., out) of inputs (..., in)."""

@@ -13,6 +13,7 @@ from analog_model.nn.ideal_product import ArrayProduct, ConvolutionGeometry, Ide
 from analog_model.nn.layer_arrays import LayerArrays, layer_arrays
 from analog_model.nn.placement import ARRAY_EFFECTS, Placement
 from analog_model.nn.slot_product import SlotProduct
+from analog_model.physics.closed_form import Expansion
 from analog_model.physics.tolerance import Choice, choose
 
 # The probe: enough outputs for a stable rms, few enough for slots to take about a second.
@@ -34,6 +35,7 @@ def closed_form_product(
     current: Tensor,
     width: Tensor,
     tolerance: float,
+    kappa_deviation: Tensor | None = None,
 ) -> ChosenProduct:
     """The cheapest closed form whose signed output is within `tolerance` of the slots'.
 
@@ -45,8 +47,8 @@ def closed_form_product(
     if not ARRAY_EFFECTS & set(placement.chip.effects):
         return ChosenProduct(IdealProduct(geometry), 0.0)
     arrays = layer_arrays(placement, geometry)
-    sample = width.detach().flatten()
-    choice = _chosen(arrays, current.detach(), width.detach(), tolerance)
+    probe = _Probe(arrays, current.detach(), width.detach(), kappa_deviation)
+    choice = probe.choose(tolerance)
     if choice.error > tolerance:
         raise ConfigurationError(
             "LayerConfiguration.tolerance",
@@ -55,7 +57,7 @@ def closed_form_product(
             advice="Give the layer a larger tolerance or a smaller full_scale_current, or "
             "method='slots' if it may be slow.",
         )
-    return ChosenProduct(ClosedFormProduct(arrays, choice.expansion, sample), choice.error)
+    return ChosenProduct(probe.product(choice.expansion), choice.error)
 
 
 def slot_product(placement: Placement, geometry: ConvolutionGeometry) -> SlotProduct:
@@ -63,40 +65,49 @@ def slot_product(placement: Placement, geometry: ConvolutionGeometry) -> SlotPro
     return SlotProduct(layer_arrays(placement, geometry))
 
 
-def product_error(product: ClosedFormProduct, *, current: Tensor, width: Tensor) -> float:
-    """Relative rms error of a product's output on a probe of these currents and widths."""
-    exact = SlotProduct(product.arrays)
-    probe, cells = _probe(product.arrays, current.detach(), width.detach())
-    with torch.no_grad():
-        true = _multiply(exact, probe, cells)
-        return float((_multiply(product, probe, cells) - true).norm() / true.norm())
+class _Probe:
+    """Some widths on all outputs of a layer, with what slots make of them."""
+
+    def __init__(
+        self, arrays: LayerArrays, current: Tensor, width: Tensor, deviation: Tensor | None
+    ) -> None:
+        self._arrays, self._current, self._deviation = arrays, current, deviation
+        self._sample = width.flatten()
+        self._width = _part(arrays, width)
+        self._exact = self._charge(SlotProduct(arrays).to(width.dtype))
+
+    def choose(self, tolerance: float) -> Choice:
+        """The cheapest expansion within the tolerance, else the best."""
+        return choose(
+            lambda expansion: self._charge(self.product(expansion)),
+            self._exact,
+            tolerance=tolerance,
+            crosstalk=len(self._arrays.aggressors) > 0,
+            drop=self._arrays.segment_resistance is not None,
+            interpolated=self._arrays.specific_current is not None,
+        )
+
+    def product(self, expansion: Expansion) -> ClosedFormProduct:
+        """The closed form of an expansion; convolutions correct coarsely where it pays."""
+        coarse = self._width.ndim == 4 and _fast_bfloat16()
+        return ClosedFormProduct(self._arrays, expansion, self._sample, coarse=coarse)
+
+    def _charge(self, product: ClosedFormProduct | SlotProduct) -> Tensor:
+        multiply = product.linear if self._width.ndim == 2 else product.convolution
+        with torch.no_grad():
+            return multiply(self._width, self._current, self._deviation)
 
 
-def _chosen(arrays: LayerArrays, current: Tensor, width: Tensor, tolerance: float) -> Choice:
-    probe, cells = _probe(arrays, current, width)
-    with torch.no_grad():
-        exact = _multiply(SlotProduct(arrays), probe, cells)
-    sample = width.flatten()
-    return choose(
-        lambda expansion: _multiply(ClosedFormProduct(arrays, expansion, sample), probe, cells),
-        exact,
-        tolerance=tolerance,
-        crosstalk=len(arrays.aggressors) > 0,
-        drop=arrays.segment_resistance is not None,
-        interpolated=arrays.specific_current is not None,
-    )
+def _fast_bfloat16() -> bool:
+    """Whether the processor multiplies in bfloat16 itself."""
+    able = torch.cpu.get_capabilities()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
 
 
-def _multiply(product: ArrayProduct, width: Tensor, current: Tensor) -> Tensor:
+def _part(arrays: LayerArrays, width: Tensor) -> Tensor:
+    """Some vectors, or crops from the middle of some images."""
     if width.ndim == 2:
-        return product.linear(width, current)
-    return product.convolution(width, current)
-
-
-def _probe(arrays: LayerArrays, current: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
-    """Some vectors, or crops from the middle of some images, on all outputs."""
-    if width.ndim == 2:
-        return width[:_VECTORS], current
+        return width[:_VECTORS]
     kernel, geometry = arrays.tiling.rows.kernel_shape, arrays.geometry
     crop = []
     for axis in (0, 1):
@@ -106,4 +117,4 @@ def _probe(arrays: LayerArrays, current: Tensor, width: Tensor) -> tuple[Tensor,
         size = min(padded, max(size - geometry.padding[axis], 1))
         start = (padded - size) // 2
         crop.append(slice(start, start + size))
-    return width[:_IMAGES, :, crop[0], crop[1]], current
+    return width[:_IMAGES, :, crop[0], crop[1]]

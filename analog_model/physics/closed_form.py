@@ -81,6 +81,20 @@ def lifts(
     return Lifts(rows(at), rows(modal_at), rows(modal_at, 2))
 
 
+def lift_derivatives(kappa: Tensor, sets: Sequence[overlap.NeighbourSet], root: float) -> Tensor:
+    """kappa_k times the derivative of c_S by kappa_k, (K, S, ...), of cells with x = `root`."""
+
+    def table(kappa: Tensor) -> Tensor:
+        return overlap.coefficients(lambda lift: interpolation.lift_factor(root, lift), kappa, sets)
+
+    rows = []
+    for k in range(len(kappa)):
+        only = torch.zeros_like(kappa)
+        only[k] = kappa[k]
+        rows.append(torch.func.jvp(table, (kappa,), (only,))[1])
+    return torch.stack(rows)
+
+
 def effective_width(shortest: Sequence[Tensor], weight: Tensor) -> Tensor:
     """int F dt of every cell of one layout class, from overlaps m_S and c_S (S, ...)."""
     total = shortest[0]  # c of the empty set is 1

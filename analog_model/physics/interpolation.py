@@ -71,3 +71,15 @@ def lagrange(current: Tensor, specific_current: Tensor | None, at: list[float]) 
             part = part * ((s - other) / (own - other))
         parts.append(part)
     return parts
+
+
+def shares(at: list[float], other: list[float]) -> list[list[float]]:
+    """L_q of the nodes `at`, evaluated at the sensitivities of the roots `other`."""
+    if len(at) == 1:
+        return [[1.0]] * len(other)
+    node, place = (_sensitivity(np.asarray(x)) for x in (at, other))
+    polynomials = [
+        np.prod([(place - n) / (own - n) for n in np.delete(node, q)], axis=0)
+        for q, own in enumerate(node)
+    ]
+    return np.stack(polynomials, axis=1).tolist()

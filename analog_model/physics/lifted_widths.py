@@ -3,7 +3,7 @@
 T_t = sum_S c_tS m_S for several tables t of coefficients at once, m_S the overlaps of
 `overlap`. The derivative of a shortest pulse is 1 for the pulse that is the shortest; it is
 written out here, from the widths alone, because automatic differentiation would keep a mask
-for every comparison. Of equal pulses the first counts, the cell's own before its neighbours'.
+for every comparison. Equal pulses share it by halves.
 """
 
 from __future__ import annotations
@@ -16,18 +16,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from analog_model.physics.overlap import NeighbourSet, overlaps
+from analog_model.physics.overlap import NeighbourSet
 
 
 def lifted_widths(
-    own: Tensor, near: Tensor, table: Tensor, sets: Sequence[NeighbourSet]
+    own: Tensor,
+    near: Tensor,
+    table: Tensor,
+    sets: Sequence[NeighbourSet],
+    *,
+    present: Sequence[Sequence[int]] | None = None,
 ) -> tuple[Tensor, ...]:
     """T_t of every table: `own` (...), `near` (K, ...), `table` (T, S, ...) broadcast.
 
     `sets` as from `overlap.neighbour_sets`; the coefficients are constants, that of the
-    empty set not always 1.
+    empty set not always 1. `present` lists for each table the sets that count, all by default.
     """
-    found: tuple[Tensor, ...] = _LiftedWidths.apply(own, near, table, tuple(sets))
+    every = tuple(range(len(sets)))
+    counted = tuple(tuple(row) for row in present) if present else (every,) * len(table)
+    found: tuple[Tensor, ...] = _LiftedWidths.apply(own, near, table, tuple(sets), counted)
     return found
 
 
@@ -36,42 +43,53 @@ class _LiftedWidths(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        own: Tensor, near: Tensor, table: Tensor, sets: tuple[NeighbourSet, ...]
+        own: Tensor,
+        near: Tensor,
+        table: Tensor,
+        sets: tuple[NeighbourSet, ...],
+        present: tuple[tuple[int, ...], ...],
     ) -> tuple[Tensor, ...]:
-        shortest = overlaps(own, near.unbind(), sets)
-        found = []
-        for row in table.unbind():
-            terms = [m * c for m, c in zip(shortest, row.unbind(), strict=True)]
-            found.append(reduce(torch.add, terms))
-        return tuple(found)
+        neighbour = near.unbind()
+        shortest = {
+            s: reduce(torch.minimum, [neighbour[k] for k in sets[s]], own)
+            for s in sorted({s for row in present for s in row})
+        }
+        return tuple(
+            reduce(torch.add, [shortest[s] * row[s] for s in counted])
+            for row, counted in zip(table.unbind(), present, strict=True)
+        )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ARG004
-        own, near, table, ctx.sets = inputs
+        own, near, table, ctx.sets, ctx.present = inputs
         ctx.save_for_backward(own, near, table)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         own, near, table = ctx.saved_tensors
         neighbour = near.unbind()
-        by_own, by_near = torch.zeros_like(own), [torch.zeros_like(own) for _ in neighbour]
-        weights = zip(*(row.unbind() for row in table.unbind()), strict=True)
-        for chosen, column in zip(ctx.sets, weights, strict=True):
-            terms = [g * c for g, c in zip(gradients, column, strict=True)]
-            here = reduce(torch.add, terms)
+        by_own: list[Tensor] = []
+        by_near: list[list[Tensor]] = [[] for _ in neighbour]
+        for s, chosen in enumerate(ctx.sets):
+            rows = [t for t, counted in enumerate(ctx.present) if s in counted]
+            if not rows:
+                continue
+            here = reduce(torch.add, [gradients[t] * table[t, s] for t in rows])
             if not chosen:
-                by_own = by_own + here
+                by_own.append(here)
                 continue
             others = list(accumulate([neighbour[k] for k in reversed(chosen)], torch.minimum))
             share = _share(own, others.pop())
-            by_own = by_own + here * share
+            by_own.append(here * share)
             here = here * (1 - share)
             for k in chosen[:-1]:
                 share = _share(neighbour[k], others.pop())
-                by_near[k] = by_near[k] + here * share
+                by_near[k].append(here * share)
                 here = here * (1 - share)
-            by_near[chosen[-1]] = by_near[chosen[-1]] + here
-        return by_own, torch.stack(by_near), None, None
+            by_near[chosen[-1]].append(here)
+        none = torch.zeros_like(own)
+        total = torch.stack([reduce(torch.add, parts, none) for parts in by_near])
+        return reduce(torch.add, by_own, none), total, None, None, None
 
 
 def _share(first: Tensor, second: Tensor) -> Tensor:

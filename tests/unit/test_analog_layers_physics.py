@@ -215,12 +215,24 @@ def test_what_the_products_leave_out_is_refused(
         )
 
 
-def test_mismatch_of_single_kappas_is_refused() -> None:
-    chip = physical_chip()
-    programmed = am.nn.ProgrammedChip(chip, am.nn.Effects(kappa_mismatch=0.1), 0)
-    settings = Configuration(input_range=INPUT_RANGE, signed_inputs=False)
-    with pytest.raises(ConfigurationError, match=r"Effects\.kappa_mismatch"):
-        am.nn.convert(nn.Linear(4, 3), chip, configuration=settings, programmed=programmed)
+def test_mismatch_of_single_kappas_reaches_the_product() -> None:
+    """Closed form and slots meet on the same cells; without mismatch they are elsewhere."""
+    torch.manual_seed(0)
+    layer, chip, x = nn.Linear(12, 8), physical_chip(), torch.rand(16, 12) * INPUT_RANGE
+    programmed = am.nn.ProgrammedChip(chip, am.nn.Effects(kappa_mismatch=0.3), 0)
+    settings = {"input_range": INPUT_RANGE, "signed_inputs": False, "input_bits": None}
+
+    def output(method: str, instance: am.nn.ProgrammedChip | None) -> torch.Tensor:
+        configuration = Configuration(**settings, method=method)
+        network = am.nn.convert(layer, chip, configuration=configuration, programmed=instance)
+        with torch.no_grad():
+            return network(x) - layer.bias
+
+    exact = output("slots", programmed)
+    missed = (output("closed_form", programmed) - exact).norm() / exact.norm()
+    shifted = (output("slots", None) - exact).norm() / exact.norm()
+    assert shifted > 5e-3
+    assert missed < 2e-3 < shifted
 
 
 def test_temperature_changes_the_arrays_too() -> None:

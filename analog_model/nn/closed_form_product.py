@@ -204,7 +204,8 @@ class ClosedFormProduct(nn.Module):
             merged = [_plus_less_minus(part, 0) for part in parts]
             charge = self._corrected(effective, merged, batch)
             for lines in lost:
-                charge = charge - _plus_less_minus(lines, 2)
+                # The main product sets the precision, also of autocast.
+                charge = charge - _plus_less_minus(lines, 2).to(charge.dtype)
             return charge.flatten(1, 2)
         charges = []
         for tile, on_tile in enumerate(self._tile_cells):

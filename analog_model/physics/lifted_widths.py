@@ -30,7 +30,8 @@ def lifted_widths(
     """T_t of every table: `own` (...), `near` (K, ...), `table` (T, S, ...) broadcast.
 
     `sets` as from `overlap.neighbour_sets`; the coefficients are constants, that of the
-    empty set not always 1. `present` lists for each table the sets that count, all by default.
+    empty set not always 1. `present` lists for each table the sets that count, all by default;
+    of none, T_t is 0.
     """
     every = tuple(range(len(sets)))
     counted = tuple(tuple(row) for row in present) if present else (every,) * len(table)
@@ -56,6 +57,8 @@ class _LiftedWidths(torch.autograd.Function):
         }
         return tuple(
             reduce(torch.add, [shortest[s] * row[s] for s in counted])
+            if counted
+            else torch.zeros_like(own * row[0])
             for row, counted in zip(table.unbind(), present, strict=True)
         )
 

@@ -236,6 +236,19 @@ def test_equal_pulses_share_the_derivative_by_halves(widths: list[float]) -> Non
         assert float(found[place]) == pytest.approx(float(midway), abs=1e-9)
 
 
+def test_a_table_of_which_no_set_counts_adds_nothing() -> None:
+    sets = overlap.neighbour_sets(2, 2)
+    table = torch.zeros(2, len(sets), 1).double()
+    table[0] = 0.5
+    own = torch.tensor([0.4, 0.9]).double().requires_grad_()
+    near = torch.tensor([[0.5, 0.2], [0.3, 1.0]]).double()
+    some = lifted_widths(own, near, table, sets, present=[range(len(sets)), []])
+    every = lifted_widths(own, near, table, sets)
+    for one, other in zip(some, every, strict=True):
+        assert torch.equal(one, other)
+        assert torch.equal(*(torch.autograd.grad(x.sum(), own)[0] for x in (one, other)))
+
+
 def test_equal_pulses_lose_no_derivative() -> None:
     """All pulses longer together: by homogeneity the lifts grow as they are, ties or not."""
     for widths in ([0.5, 0.5, 0.5], [0.4, 0.4, 0.9]):

@@ -36,13 +36,36 @@ def _places(
     return places
 
 
+def _gaps(runs: Sequence[int], n_neighbours: int, n_units: int) -> list[tuple[int, int, int]]:
+    """Units first:stop without a neighbour, for each neighbour number."""
+    ends = dict.fromkeys(range(n_neighbours), 0)
+    gaps = []
+    for start in range(0, len(runs), _FIELDS):
+        k, unit, count = runs[start : start + 3]
+        if unit > ends[k]:
+            gaps.append((k, ends[k], unit))
+        ends[k] = unit + count
+    return gaps + [(k, end, n_units) for k, end in ends.items() if end < n_units]
+
+
 @torch.library.custom_op("analog_model::neighbourhood", mutates_args=())
 def _gather(
     image: Tensor, runs: list[int], n_neighbours: int, n_units: int, padding: list[int]
 ) -> Tensor:
-    found = _empty_neighbourhood(image, n_neighbours, n_units, padding).zero_()
+    found = _empty_neighbourhood(image, n_neighbours, n_units, padding)
+    image = image.contiguous(memory_format=torch.channels_last)
     for there, here in _places(runs, image.shape[2:], padding):
         found[there] = image[here]
+        k, batch, units, high, wide = there
+        for border in (
+            (k, batch, units, slice(0, high.start)),
+            (k, batch, units, slice(high.stop, None)),
+            (k, batch, units, high, slice(0, wide.start)),
+            (k, batch, units, high, slice(wide.stop, None)),
+        ):
+            found[border] = 0
+    for k, first, stop in _gaps(runs, n_neighbours, n_units):
+        found[k, :, first:stop] = 0
     return found
 
 

@@ -34,6 +34,13 @@ def lift_factor(root: Tensor, lift: Tensor) -> Tensor:
     return (1 + gain / root) ** 2
 
 
+def lift_slope(root: Tensor, lift: Tensor) -> Tensor:
+    """Derivative of `lift_factor` by the lift."""
+    weak, lifted = -torch.expm1(-root), torch.expm1(lift / 2)
+    slope = weak * (lifted + 1) / (2 * (1 + weak * lifted))
+    return 2 * (1 + torch.log1p(weak * lifted) / root) * slope / root
+
+
 def raised_current(current: Tensor, lift: Tensor, specific_current: Tensor | None) -> Tensor:
     """Current I' [A] of each cell under the lift kappa [n U_T]; broadcasts.
 

@@ -83,16 +83,9 @@ def lifts(
 
 def lift_derivatives(kappa: Tensor, sets: Sequence[overlap.NeighbourSet], root: float) -> Tensor:
     """kappa_k times the derivative of c_S by kappa_k, (K, S, ...), of cells with x = `root`."""
-
-    def table(kappa: Tensor) -> Tensor:
-        return overlap.coefficients(lambda lift: interpolation.lift_factor(root, lift), kappa, sets)
-
-    rows = []
-    for k in range(len(kappa)):
-        only = torch.zeros_like(kappa)
-        only[k] = kappa[k]
-        rows.append(torch.func.jvp(table, (kappa,), (only,))[1])
-    return torch.stack(rows)
+    return overlap.coefficient_slopes(
+        lambda lift: interpolation.lift_slope(root, lift), kappa, sets
+    )
 
 
 def effective_width(shortest: Sequence[Tensor], weight: Tensor) -> Tensor:

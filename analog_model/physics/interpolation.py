@@ -58,6 +58,11 @@ def lift_factor(root: float, lift: Tensor) -> Tensor:
     return cell.lift_factor(lift.new_tensor(root), lift)
 
 
+def lift_slope(root: float, lift: Tensor) -> Tensor:
+    """Derivative of `lift_factor` by the lift."""
+    return torch.exp(lift) if root == 0 else cell.lift_slope(lift.new_tensor(root), lift)
+
+
 def lagrange(current: Tensor, specific_current: Tensor | None, at: list[float]) -> list[Tensor]:
     """I L_q(s(I)) of each node, shaped like `current`; their sum is `current`."""
     if specific_current is None or len(at) == 1:

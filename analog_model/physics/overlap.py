@@ -18,7 +18,7 @@ is an approximation of known order.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import combinations
 
 import torch
@@ -51,14 +51,31 @@ def coefficients(
     factor: Callable[[Tensor], Tensor], kappa: Tensor, sets: Sequence[NeighbourSet]
 ) -> Tensor:
     """c_S (S, ...) for kappa (K, ...); `factor` gives I'/I for a summed lift, 1 at none."""
+    return _inverted({chosen: factor(_summed(kappa, chosen)) for chosen in sets}, sets)
+
+
+def coefficient_slopes(
+    slope: Callable[[Tensor], Tensor], kappa: Tensor, sets: Sequence[NeighbourSet]
+) -> Tensor:
+    """kappa_k dc_S/dkappa_k (K, S, ...); `slope` gives the derivative of `factor`."""
+    lifted = {chosen: slope(_summed(kappa, chosen)) for chosen in sets}
     none = torch.zeros_like(kappa[0])
-    lifted = {
-        chosen: factor(torch.stack([kappa[k] for k in chosen]).sum(0) if chosen else none)
-        for chosen in sets
-    }
+    rows = [
+        _inverted({s: own * value if k in s else none for s, value in lifted.items()}, sets)
+        for k, own in enumerate(kappa.unbind())
+    ]
+    return torch.stack(rows)
+
+
+def _summed(kappa: Tensor, chosen: NeighbourSet) -> Tensor:
+    return torch.stack([kappa[k] for k in chosen]).sum(0) if chosen else torch.zeros_like(kappa[0])
+
+
+def _inverted(value: Mapping[NeighbourSet, Tensor], sets: Sequence[NeighbourSet]) -> Tensor:
+    """Moebius inversion: (S, ...), of each set the signed sum of `value` over its subsets."""
     rows = []
     for chosen in sets:
         inner = [part for size in range(len(chosen) + 1) for part in combinations(chosen, size)]
-        signed = [lifted[part] * (-1) ** (len(chosen) - len(part)) for part in inner]
+        signed = [value[part] * (-1) ** (len(chosen) - len(part)) for part in inner]
         rows.append(torch.stack(signed).sum(0))
     return torch.stack(rows)

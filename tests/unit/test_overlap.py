@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from analog_model.physics import overlap
+from analog_model.physics import interpolation, overlap
 
 SPECIFIC = 2.0
 
@@ -75,6 +75,24 @@ def test_coefficients_of_an_exponential_are_products() -> None:
     found = overlap.coefficients(torch.exp, kappa, sets)
     expected = [np.prod([np.expm1(float(kappa[k])) for k in chosen]) for chosen in sets]
     np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-16)
+
+
+@pytest.mark.parametrize("root", [0.0, 0.3, 5.0])
+def test_slopes_of_coefficients_are_their_differences(root: float) -> None:
+    kappa = torch.tensor([[0.2, 0.1], [-0.3, 0.0], [0.5, 0.4]], dtype=torch.float64)
+    sets = overlap.neighbour_sets(3, 3)
+    found = overlap.coefficient_slopes(
+        lambda lift: interpolation.lift_slope(root, lift), kappa, sets
+    )
+    for k in range(3):
+        step = torch.zeros_like(kappa)
+        step[k] = 1e-5
+        above, below = (
+            overlap.coefficients(lambda lift: interpolation.lift_factor(root, lift), value, sets)
+            for value in (kappa + step, kappa - step)
+        )
+        expected = kappa[k] * (above - below) / 2e-5
+        np.testing.assert_allclose(found[k], expected, atol=1e-9)
 
 
 @pytest.mark.parametrize("order", [1, 2, 3])

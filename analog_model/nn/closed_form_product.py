@@ -10,16 +10,14 @@ are linear in their currents.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F  # noqa: N812
 
 from analog_model.nn.layer_arrays import LayerArrays
-from analog_model.nn.neighbourhood import margins, neighbourhood
 from analog_model.nn.row_tiling import UNUSED
+from analog_model.nn.tiled_kernel import TiledKernel
 from analog_model.nn.word_line_units import WordLineUnits, word_line_units
 from analog_model.physics import bit_line, cell, interpolation, overlap
 from analog_model.physics.closed_form import (
@@ -45,9 +43,6 @@ class ClosedFormProduct(nn.Module):
     Differentiable in widths and currents to any order.
     """
 
-    _channel: Tensor
-    _cells: Tensor
-    _tile_cells: Tensor
     _profile: Tensor
     _own: Tensor
     _feedback: Tensor
@@ -65,49 +60,22 @@ class ClosedFormProduct(nn.Module):
         super().__init__()
         self.arrays, self.expansion = arrays, expansion
         self._is_coarse = coarse
-        self._geometry = arrays.geometry
         self._n_groups = arrays.tiling.n_groups
         self._dead_time = arrays.dead_time
         self._capacitance = arrays.capacitance
         self._specific = arrays.specific_current
         self._slices = arrays.class_of_slice
         rows = arrays.tiling.rows
-        self._n_channels, self._kernel_shape = rows.n_channels, rows.kernel_shape
+        self._n_channels = rows.n_channels
         units = word_line_units(rows, arrays.aggressors, arrays.kappa)
         self._units = units
         self._sets = overlap.neighbour_sets(len(arrays.aggressors), expansion.overlap_order)
         n_nodes = expansion.n_nodes if len(arrays.aggressors) else 1
         self._nodes = interpolation.nodes(1.0, self._specific, n_nodes)
         self._modal_nodes = interpolation.nodes(1.0, self._specific, expansion.n_modal_nodes)
-        self._plan_kernel(arrays, units)
+        self._kernel = TiledKernel(arrays, units)
         self._plan_lifts(arrays, units)
         self._plan_drop(arrays, sample)
-
-    def _plan_kernel(self, arrays: LayerArrays, units: WordLineUnits) -> None:
-        """Where each unit's cells lie: per row tile, a box of the kernel and a span of units."""
-        rows = arrays.tiling.rows
-        self._boxes = rows.kernel_boxes
-        placed = [tile[tile != UNUSED] for tile in units.unit]
-        self._spans = tuple(slice(int(u.min()), int(u.max()) + 1) for u in placed)
-        by_tile = np.zeros((rows.n_row_tiles, units.n_units, rows.n_positions))
-        for cells, tile, position in zip(
-            by_tile, units.unit, rows.position_of_word_line, strict=True
-        ):
-            on = tile != UNUSED
-            cells[tile[on], position[on]] = 1.0
-        ends = [0, *(span.stop for span in self._spans)]
-        follow = [span.start for span in self._spans] == ends[:-1] and ends[-1] == units.n_units
-        self._span_sizes = np.diff(ends).tolist() if follow else None
-        cells = by_tile.sum(0)
-        # Nothing to gather, and the convolution may pad for itself.
-        self._plain = units.one_per_channel
-        self._full = bool((cells == 1).all()) and self._plain
-        self.register_buffer("_channel", torch.from_numpy(units.channel), persistent=False)
-        self._keep("_cells", cells.reshape(-1, *rows.kernel_shape))
-        if self._capacitance is not None:
-            self._keep("_tile_cells", by_tile.reshape(*by_tile.shape[:2], *rows.kernel_shape))
-        self._own_runs = units.flat_own_runs()
-        self._neighbour_runs = units.flat_runs(arrays.geometry.dilation)
 
     def _plan_lifts(self, arrays: LayerArrays, units: WordLineUnits) -> None:
         exists = torch.from_numpy(units.neighbour_channel != UNUSED)[:, :, None]
@@ -190,9 +158,9 @@ class ClosedFormProduct(nn.Module):
             width = (width - self._dead_time).clamp(min=0)
         batch = width.shape[0]
         image = width.reshape(batch * self._n_groups, self._n_channels, *width.shape[2:])
-        cells = self._unit_currents(current)
+        cells = self._kernel.unit_currents(current)
         effective, modal, departing = self._widths(
-            *self._neighbourhood(image), departures=kappa_deviation is not None
+            *self._kernel.neighbourhood(image), departures=kappa_deviation is not None
         )
         lost = self._lost(modal, cells, batch) if self._time else []
         parts = self._node_currents(cells)
@@ -208,7 +176,7 @@ class ClosedFormProduct(nn.Module):
                 charge = charge - _plus_less_minus(lines, 2).to(charge.dtype)
             return charge.flatten(1, 2)
         charges = []
-        for tile, on_tile in enumerate(self._tile_cells):
+        for tile, on_tile in enumerate(self._kernel.tile_cells):
             lines = self._corrected(effective, [part * on_tile for part in parts], batch, tile=tile)
             lines = self._drooped(lines - lost[tile] if lost else lines)
             charges.append(_plus_less_minus(lines, 2))
@@ -224,7 +192,7 @@ class ClosedFormProduct(nn.Module):
 
     def _departing_currents(self, cells: Tensor, deviation: Tensor) -> list[Tensor]:
         """Currents that meet the widths' derivatives by each kappa, to first order."""
-        by_kappa = [self._unit_currents(own) for own in deviation]
+        by_kappa = [self._kernel.unit_currents(own) for own in deviation]
         answer = cells
         if self._specific is not None:
             middle = cells.new_tensor(self._middle_sensitivity)
@@ -250,20 +218,6 @@ class ClosedFormProduct(nn.Module):
 
     def _coarse(self, values: Tensor) -> Tensor:
         return values.bfloat16() if self._is_coarse and values.dtype == torch.float32 else values
-
-    def _neighbourhood(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Widths of every unit (B G, V, H, W), of its neighbours (K, B G, V, H, W).
-
-        With the convolution's padding unless it is `_plain`.
-        """
-        padding = [0, 0] if self._plain else list(self._geometry.padding)
-        size, count = self._units.n_units, len(self._units.neighbour_runs)
-        own = image
-        if not self._plain:
-            own = neighbourhood(image, self._own_runs, 1, size, padding)[0]
-        if not count:
-            return own, own.new_zeros(0, *own.shape)
-        return own, neighbourhood(image, self._neighbour_runs, count, size, padding)
 
     def _widths(
         self, own: Tensor, near: Tensor, *, departures: bool
@@ -299,13 +253,6 @@ class ClosedFormProduct(nn.Module):
         ]
         return effective, modal_by_class, departing
 
-    def _unit_currents(self, current: Tensor) -> Tensor:
-        """Currents (2, G, out, V, KH, KW) of the units' cells, 0 where a unit has no cell."""
-        cells = current.reshape(2, self._n_groups, -1, self._n_channels, *self._kernel_shape)
-        if self._full:
-            return cells
-        return cells.index_select(3, self._channel) * self._cells
-
     def _mean_modal(self, own: Tensor, effective: list[list[Tensor]]) -> list[Tensor]:
         """Modal widths [node R + time mode] of the mean effective widths of all classes."""
         if not self._time:
@@ -338,11 +285,11 @@ class ClosedFormProduct(nn.Module):
     ) -> Tensor:
         """Products (B, G, lines..., out, H', W') of every column class with its own widths."""
         if len(widths) == 1:
-            return self._product(widths[0], weights, batch, tile=tile)
+            return self._kernel.product(widths[0], weights, batch, tile=tile)
         sizes = [stop - start for _, start, stop in self._slices]
         by_class = zip(*(weight.split(sizes, dim=-4) for weight in weights), strict=True)
         pieces = [
-            self._product(own, list(part), batch, tile=tile)
+            self._kernel.product(own, list(part), batch, tile=tile)
             for own, part in zip(widths, by_class, strict=True)
         ]
         return torch.cat(pieces, dim=-3)
@@ -362,11 +309,11 @@ class ClosedFormProduct(nn.Module):
         # Sum and difference of plus and minus line: what rounding they suffer, both lines share.
         parts = [_sum_and_difference(line, 0) for line in lines]
         n_time, found = len(self._time), []
-        weights_of_tile = zip(*(self._by_tile(part, -3) for part in parts), strict=True)
+        weights_of_tile = zip(*(self._kernel.by_tile(part, -3) for part in parts), strict=True)
         # [class][node R + time mode] of each tile.
-        modal_by_tile = [[self._by_tile(width, 1) for width in own] for own in modal]
+        modal_by_tile = [[self._kernel.by_tile(width, 1) for width in own] for own in modal]
         for tile, own_parts in enumerate(weights_of_tile):
-            profile = self._profile[tile][:, None, None, None, self._spans[tile]]
+            profile = self._profile[tile][:, None, None, None, self._kernel.spans[tile]]
             # (P, 2, G, out, V, KH, KW): the space modes are further lines.
             weights = [self._coarse(profile * part) for part in own_parts]
             widths = [[self._coarse(by_tile[tile]) for by_tile in own] for own in modal_by_tile]
@@ -378,80 +325,6 @@ class ClosedFormProduct(nn.Module):
             charges = list(zip(*(mode.unbind(2) for mode in both), strict=True))
             found.append(lost_charge(charges, None if self._first_order else self._feedback))
         return found
-
-    def _product(
-        self,
-        widths: Sequence[Tensor],
-        weights: Sequence[Tensor],
-        batch: int,
-        *,
-        tile: int | None = None,
-    ) -> Tensor:
-        """Products summed over the nodes: (B, G, lines..., out, H', W').
-
-        `widths` (B G, V, H, W), `weights` (lines..., G, out, V, KH, KW); of one row tile
-        only its box of the kernel takes part.
-        """
-        if tile is not None:
-            weights = [self._kernel_box(weight, tile) for weight in weights]
-            widths = [self._image_box(width, tile) for width in widths]
-        lines, groups = weights[0].shape[:-5], self._n_groups
-        charge: Tensor | None = None
-        # Node by node: joined into one product they would first be copied side by side.
-        for width, weight in zip(widths, weights, strict=True):
-            kernel = weight.movedim(-5, 0).flatten(0, -4) if lines else weight.flatten(0, 1)
-            image = width.reshape(batch, groups * width.shape[1], *width.shape[2:])
-            term = self._contracted(image, kernel)
-            charge = term if charge is None else charge + term
-        assert charge is not None
-        return charge.reshape(batch, groups, *lines, weights[0].shape[-4], *charge.shape[2:])
-
-    def _contracted(self, image: Tensor, kernel: Tensor) -> Tensor:
-        if self._n_groups == 1 and image.shape[2:] == kernel.shape[2:] == (1, 1):
-            return F.linear(image[:, :, 0, 0], kernel[:, :, 0, 0])[:, :, None, None]
-        geometry = self._geometry
-        whole = self._plain and kernel.shape[2:] == self._kernel_shape
-        return F.conv2d(
-            image,
-            kernel,
-            stride=geometry.stride,
-            padding=geometry.padding if whole else 0,
-            dilation=geometry.dilation,
-            groups=self._n_groups,
-        )
-
-    def _by_tile(self, values: Tensor, dim: int) -> list[Tensor]:
-        """The units of each row tile."""
-        if len(self._boxes) == 1:
-            return [values]
-        if self._span_sizes is not None:
-            # Pieces of one split are joined again in the backward pass, slices are padded.
-            return list(values.split(self._span_sizes, dim))
-        spans = self._spans
-        return [values.narrow(dim, span.start, span.stop - span.start) for span in spans]
-
-    def _kernel_box(self, weight: Tensor, tile: int) -> Tensor:
-        """The places of the kernel that a row tile covers."""
-        if not self._is_part(tile):
-            return weight
-        (high, wide), (height, width) = self._boxes[tile], self._kernel_shape
-        return margins(weight, [-wide.start, wide.stop - width, -high.start, high.stop - height])
-
-    def _is_part(self, tile: int) -> bool:
-        high, wide = self._boxes[tile]
-        return (high.stop - high.start, wide.stop - wide.start) != self._kernel_shape
-
-    def _image_box(self, image: Tensor, tile: int) -> Tensor:
-        """The part of the image that a row tile's box of the kernel walks over."""
-        sides: list[int] = []
-        if not self._is_part(tile):
-            return image
-        for axis in (1, 0):
-            box, full = self._boxes[tile][axis], self._kernel_shape[axis]
-            padding = self._geometry.padding[axis] if self._plain else 0
-            dilation = self._geometry.dilation[axis]
-            sides += [padding - box.start * dilation, padding - (full - box.stop) * dilation]
-        return margins(image, sides) if any(sides) else image
 
 
 def _sum_and_difference(pair: Tensor, dim: int) -> Tensor:

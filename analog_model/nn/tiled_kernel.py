@@ -1,0 +1,154 @@
+"""Tiled kernel: the cells of a layer's word-line units, tile by tile.
+
+A weight row is a unit at a place of the kernel. The products of a layer are linear layers or
+convolutions over units; of one row tile alone, over the box of the kernel that it covers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
+
+from analog_model.nn.layer_arrays import LayerArrays
+from analog_model.nn.neighbourhood import margins, neighbourhood
+from analog_model.nn.row_tiling import UNUSED
+from analog_model.nn.word_line_units import WordLineUnits
+
+
+class TiledKernel(nn.Module):
+    """Products of maps over word-line units with the currents of their cells.
+
+    G groups, V units; `tile_cells` (row tile, V, KH, KW) is 1 where a unit has a cell.
+    """
+
+    _channel: Tensor
+    _cells: Tensor
+    tile_cells: Tensor
+
+    def __init__(self, arrays: LayerArrays, units: WordLineUnits) -> None:
+        super().__init__()
+        self._units, self._geometry = units, arrays.geometry
+        self._n_groups = arrays.tiling.n_groups
+        rows = arrays.tiling.rows
+        self._n_channels, self._kernel_shape = rows.n_channels, rows.kernel_shape
+        # Nothing to gather, and the convolution may pad for itself.
+        self._plain = units.one_per_channel
+        self._own_runs = units.flat_own_runs()
+        self._neighbour_runs = units.flat_runs(arrays.geometry.dilation)
+        self._boxes = rows.kernel_boxes
+        placed = [tile[tile != UNUSED] for tile in units.unit]
+        self.spans = tuple(slice(int(u.min()), int(u.max()) + 1) for u in placed)
+        ends = [0, *(span.stop for span in self.spans)]
+        follow = [span.start for span in self.spans] == ends[:-1] and ends[-1] == units.n_units
+        self._span_sizes = np.diff(ends).tolist() if follow else None
+        by_tile = np.zeros((rows.n_row_tiles, units.n_units, rows.n_positions))
+        for cells, tile, position in zip(
+            by_tile, units.unit, rows.position_of_word_line, strict=True
+        ):
+            on = tile != UNUSED
+            cells[tile[on], position[on]] = 1.0
+        self._full = bool((by_tile.sum(0) == 1).all()) and self._plain
+        tile_cells = torch.from_numpy(by_tile.reshape(*by_tile.shape[:2], *rows.kernel_shape))
+        tile_cells = tile_cells.to(torch.get_default_dtype())
+        self.register_buffer("_channel", torch.from_numpy(units.channel), persistent=False)
+        self.register_buffer("_cells", tile_cells.sum(0), persistent=False)
+        self.register_buffer("tile_cells", tile_cells, persistent=False)
+
+    def neighbourhood(self, image: Tensor) -> tuple[Tensor, Tensor]:
+        """Widths of every unit (B G, V, H, W), of its neighbours (K, B G, V, H, W).
+
+        With the convolution's padding unless it is `_plain`.
+        """
+        padding = [0, 0] if self._plain else list(self._geometry.padding)
+        size, count = self._units.n_units, len(self._units.neighbour_runs)
+        own = image
+        if not self._plain:
+            own = neighbourhood(image, self._own_runs, 1, size, padding)[0]
+        if not count:
+            return own, own.new_zeros(0, *own.shape)
+        return own, neighbourhood(image, self._neighbour_runs, count, size, padding)
+
+    def unit_currents(self, current: Tensor) -> Tensor:
+        """Currents (2, G, out, V, KH, KW) of the units' cells, 0 where a unit has no cell."""
+        cells = current.reshape(2, self._n_groups, -1, self._n_channels, *self._kernel_shape)
+        if self._full:
+            return cells
+        return cells.index_select(3, self._channel) * self._cells
+
+    def product(
+        self,
+        widths: Sequence[Tensor],
+        weights: Sequence[Tensor],
+        batch: int,
+        *,
+        tile: int | None = None,
+    ) -> Tensor:
+        """Products summed over the nodes: (B, G, lines..., out, H', W').
+
+        `widths` (B G, V, H, W), `weights` (lines..., G, out, V, KH, KW); of one row tile
+        only its box of the kernel takes part.
+        """
+        if tile is not None:
+            weights = [self._kernel_box(weight, tile) for weight in weights]
+            widths = [self._image_box(width, tile) for width in widths]
+        lines, groups = weights[0].shape[:-5], self._n_groups
+        charge: Tensor | None = None
+        # Node by node: joined into one product they would first be copied side by side.
+        for width, weight in zip(widths, weights, strict=True):
+            kernel = weight.movedim(-5, 0).flatten(0, -4) if lines else weight.flatten(0, 1)
+            image = width.reshape(batch, groups * width.shape[1], *width.shape[2:])
+            term = self._contracted(image, kernel)
+            charge = term if charge is None else charge + term
+        assert charge is not None
+        return charge.reshape(batch, groups, *lines, weights[0].shape[-4], *charge.shape[2:])
+
+    def by_tile(self, values: Tensor, dim: int) -> list[Tensor]:
+        """The units of each row tile."""
+        if len(self._boxes) == 1:
+            return [values]
+        if self._span_sizes is not None:
+            # Pieces of one split are joined again in the backward pass, slices are padded.
+            return list(values.split(self._span_sizes, dim))
+        spans = self.spans
+        return [values.narrow(dim, span.start, span.stop - span.start) for span in spans]
+
+    def _contracted(self, image: Tensor, kernel: Tensor) -> Tensor:
+        if self._n_groups == 1 and image.shape[2:] == kernel.shape[2:] == (1, 1):
+            return F.linear(image[:, :, 0, 0], kernel[:, :, 0, 0])[:, :, None, None]
+        geometry = self._geometry
+        whole = self._plain and kernel.shape[2:] == self._kernel_shape
+        return F.conv2d(
+            image,
+            kernel,
+            stride=geometry.stride,
+            padding=geometry.padding if whole else 0,
+            dilation=geometry.dilation,
+            groups=self._n_groups,
+        )
+
+    def _kernel_box(self, weight: Tensor, tile: int) -> Tensor:
+        """The places of the kernel that a row tile covers."""
+        if not self._is_part(tile):
+            return weight
+        (high, wide), (height, width) = self._boxes[tile], self._kernel_shape
+        return margins(weight, [-wide.start, wide.stop - width, -high.start, high.stop - height])
+
+    def _is_part(self, tile: int) -> bool:
+        high, wide = self._boxes[tile]
+        return (high.stop - high.start, wide.stop - wide.start) != self._kernel_shape
+
+    def _image_box(self, image: Tensor, tile: int) -> Tensor:
+        """The part of the image that a row tile's box of the kernel walks over."""
+        sides: list[int] = []
+        if not self._is_part(tile):
+            return image
+        for axis in (1, 0):
+            box, full = self._boxes[tile][axis], self._kernel_shape[axis]
+            padding = self._geometry.padding[axis] if self._plain else 0
+            dilation = self._geometry.dilation[axis]
+            sides += [padding - box.start * dilation, padding - (full - box.stop) * dilation]
+        return margins(image, sides) if any(sides) else image

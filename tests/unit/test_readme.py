@@ -70,6 +70,11 @@ def test_the_python_example_runs_and_shows_a_gain(capsys: pytest.CaptureFixture[
     assert names["wider"].pulse.alignment == "centred"
     assert set(names["without_drop"].effects) <= {"crosstalk"}
     assert names["other"].effects == names["calibration"].chip.effects
+    # Five layers on arrays, each within its tolerance; every weight has its place, a gradient.
+    assert {one.computed for one in names["report"]} == {"analog"}
+    assert [one.error < 1e-3 for one in names["report"]] == [True] * 5
+    assert len(names["cells"].cell) == 2 * 61_470
+    assert all(one.grad.abs().sum() > 0 for one in names["network"].parameters())
 
 
 # Row of the README's table -> model of the report.

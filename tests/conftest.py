@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NoReturn
@@ -68,6 +69,15 @@ def require_tool() -> Callable[[str], Path]:
         return Path(found)
 
     return require
+
+
+@pytest.fixture(scope="session")
+def compiler(require_tool: Callable[[str], Path]) -> Path:
+    """The C++ compiler that torch.compile calls, beside the headers of this Python."""
+    header = Path(sysconfig.get_path("include")) / "Python.h"
+    if not header.exists():
+        _missing("Python.h", "on Debian or Ubuntu: apt-get install python3-dev")
+    return require_tool("g++")
 
 
 @pytest.fixture(scope="session")

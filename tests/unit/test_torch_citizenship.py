@@ -88,8 +88,8 @@ def gradients(network: nn.Module, x: Tensor) -> list[Tensor]:
 
 
 @pytest.mark.slow
-def test_compile_takes_the_whole_graph(require_tool: Callable[[str], Path]) -> None:
-    require_tool("g++")
+@pytest.mark.usefixtures("compiler")
+def test_compile_takes_the_whole_graph() -> None:
     network, x = (
         build("everything", lambda: nn.Sequential(nn.Flatten(), nn.Linear(72, 3))),
         images(4),

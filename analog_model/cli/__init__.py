@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from analog_model.cli.benchmark import benchmark
 from analog_model.cli.calibrate import calibrate
 from analog_model.cli.dashboard import dashboard
 from analog_model.cli.extract import extract
@@ -29,6 +30,7 @@ app.command("import")(import_files)
 app.command()(simulate)
 app.command()(calibrate)
 app.command()(extract)
+app.command()(benchmark)
 app.command()(dashboard)
 
 

@@ -1,0 +1,1 @@
+"""Benchmark of analog layers beside plain torch, on the machine at hand."""

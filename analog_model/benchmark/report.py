@@ -1,0 +1,110 @@
+"""Report of a benchmark as the rows of a table."""
+
+from __future__ import annotations
+
+import math
+
+import xarray as xr
+
+from analog_model.benchmark.result import (
+    BEST,
+    COMPILED,
+    EAGER,
+    EXACT,
+    TORCH,
+    TORCH_COMPILED,
+)
+
+COLUMNS = (
+    "case",
+    "torch [ms]",
+    "ratio",
+    "compiled: torch [ms]",
+    "ratio",
+    "best to best",
+    "at most",
+    "memory",
+    "error",
+)
+
+
+def rows_of(found: xr.Dataset) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
+    """Columns, rows: times of plain torch, how many times as long the analog one takes."""
+    rows: list[tuple[str, ...]] = []
+    for row in range(found.sizes["row"]):
+        one = found.isel(row=row)
+        best, required = _ratio(one, BEST), one["required"].item()
+        title = f"{one['title'].item()}: {one['measure'].item()}"
+        rows.append(
+            (
+                title,
+                _milliseconds(one, TORCH),
+                _number(_ratio(one, EAGER)),
+                _milliseconds(one, TORCH_COMPILED),
+                _number(_ratio(one, COMPILED)),
+                _number(best),
+                _judged(best, required),
+                _memory(one),
+                f"{one['error'].item():.0e}",
+            )
+        )
+        slots = _ratio(one, EXACT)
+        if math.isfinite(slots):
+            blank = ("",) * 6
+            rows.append((f"{title}, slots", "", _number(slots), *blank))
+    return COLUMNS, rows
+
+
+def conditions(found: xr.Dataset) -> str:
+    """What was measured, on what."""
+    facts = found.attrs
+    compiler = facts["compiler"] or "none found or wanted, so nothing was compiled"
+    return (
+        f"Medians; ± half the interquartile range. Best to best: the faster of eager and compiled "
+        f"on each side. Memory: tensors at the peak of the step over plain torch's, eager / "
+        f"compiled. Error: relative rms of the closed form against slots on the inputs of the "
+        f"case, of the layer where it is largest. Alone, crosstalk changes the signed charges by "
+        f"{_range(found['crosstalk'])}, the drop by {_range(found['drop'])}. Measured on "
+        f"{facts['n_cores']} cores with {facts['n_threads']} threads, {facts['system']}, "
+        f"torch {facts['torch']}, compiler {compiler}, load average "
+        f"{facts['load_average']:.1f} at the start."
+    )
+
+
+def markdown(found: xr.Dataset) -> str:
+    """The table in Markdown with its conditions."""
+    columns, rows = rows_of(found)
+    head = [f"| {' | '.join(columns)} |", "|---" + "|---:" * (len(columns) - 1) + "|"]
+    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows), "", conditions(found)])
+
+
+def _ratio(one: xr.Dataset, comparison: str) -> float:
+    return float(one["ratio"].sel(comparison=comparison))
+
+
+def _milliseconds(one: xr.Dataset, side: str) -> str:
+    median = 1e3 * float(one["median_time"].sel(side=side))
+    if math.isnan(median):
+        return "–"
+    return f"{median:.3g} ± {500 * float(one['interquartile_range'].sel(side=side)):.1g}"
+
+
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.3g}"
+
+
+def _judged(value: float, required: float) -> str:
+    if math.isnan(required):
+        return ""
+    return f"{required:g} {'✓' if value <= required else '✗ missed'}"
+
+
+def _memory(one: xr.Dataset) -> str:
+    ratios = [float(one["memory_ratio"].sel(mode=mode)) for mode in (EAGER, COMPILED)]
+    known = [f"{ratio:.3g}" for ratio in ratios if math.isfinite(ratio)]
+    return " / ".join(known)
+
+
+def _range(values: xr.DataArray) -> str:
+    low, high = 100 * float(values.min()), 100 * float(values.max())
+    return f"{low:.2g} to {high:.2g} %"

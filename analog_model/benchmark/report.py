@@ -6,7 +6,10 @@ import math
 
 import xarray as xr
 
+from analog_model.benchmark.cases import CASES
 from analog_model.benchmark.result import (
+    ANALOG,
+    ANALOG_COMPILED,
     BEST,
     COMPILED,
     EAGER,
@@ -14,6 +17,9 @@ from analog_model.benchmark.result import (
     TORCH,
     TORCH_COMPILED,
 )
+
+# Interquartile range over median beyond which other work on the machine shows in the ratios.
+_MOST_SCATTER = 0.5
 
 COLUMNS = (
     "case",
@@ -43,7 +49,7 @@ def rows_of(found: xr.Dataset) -> tuple[tuple[str, ...], list[tuple[str, ...]]]:
                 _milliseconds(one, TORCH_COMPILED),
                 _number(_ratio(one, COMPILED)),
                 _number(best),
-                _judged(best, required),
+                _judged(best, required, disturbed=_is_disturbed(one)),
                 _memory(one),
                 f"{one['error'].item():.0e}",
             )
@@ -61,14 +67,21 @@ def conditions(found: xr.Dataset) -> str:
     compiler = facts["compiler"] or "none found or wanted, so nothing was compiled"
     return (
         f"Medians; ± half the interquartile range. Best to best: the faster of eager and compiled "
-        f"on each side. Memory: tensors at the peak of the step over plain torch's, eager / "
+        f"on each side; disturbed: times scatter by more than half. "
+        f"Memory: tensors at the peak of the step over plain torch's, eager / "
         f"compiled. Error: relative rms of the closed form against slots on the inputs of the "
         f"case, of the layer where it is largest. Alone, crosstalk changes the signed charges by "
         f"{_range(found['crosstalk'])}, the drop by {_range(found['drop'])}. Measured on "
         f"{facts['n_cores']} cores with {facts['n_threads']} threads, {facts['system']}, "
         f"torch {facts['torch']}, compiler {compiler}, load average "
-        f"{facts['load_average']:.1f} at the start."
+        f"{facts['load_average']:.1f} at the start.{_left_out(found)}"
     )
+
+
+def _left_out(found: xr.Dataset) -> str:
+    """Cases that the run was not asked for, or did not come to."""
+    missing = [name for name in CASES if name not in found["case"].values]
+    return f" Not in this run: {', '.join(missing)}." if missing else ""
 
 
 def markdown(found: xr.Dataset) -> str:
@@ -93,10 +106,19 @@ def _number(value: float) -> str:
     return "–" if math.isnan(value) else f"{value:.3g}"
 
 
-def _judged(value: float, required: float) -> str:
+def _judged(value: float, required: float, *, disturbed: bool) -> str:
     if math.isnan(required):
         return ""
+    if disturbed:
+        return f"{required:g} ? disturbed"
     return f"{required:g} {'✓' if value <= required else '✗ missed'}"
+
+
+def _is_disturbed(one: xr.Dataset) -> bool:
+    """Times of plain torch or of the analog layers scatter too much to judge by."""
+    sides = one.sel(side=[TORCH, ANALOG, TORCH_COMPILED, ANALOG_COMPILED])
+    scatter = sides["interquartile_range"] / sides["median_time"]
+    return bool((scatter > _MOST_SCATTER).any())
 
 
 def _memory(one: xr.Dataset) -> str:

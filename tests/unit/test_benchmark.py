@@ -188,6 +188,14 @@ def test_the_table_judges_best_against_best() -> None:
     text = markdown(made_up())
     assert text.splitlines()[0].startswith("| case | torch [ms] | ratio |")
     assert "compiler g++" in text
+    assert text.endswith("Not in this run: linear, conv6, conv64, conv64_tiled, lenet5, vgg.")
+
+
+def test_a_disturbed_measure_is_not_judged() -> None:
+    found = made_up()
+    found["interquartile_range"].loc[{"row": 1, "side": "analog compiled"}] = 0.007
+    _, rows = rows_of(found)
+    assert [row[6] for row in rows] == ["1e+06 ✓", "", "1e-06 ? disturbed", ""]
 
 
 def test_without_a_compiler_the_columns_say_so(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,10 @@ def outcome(layer: nn.Module, x: Tensor) -> dict[str, Tensor]:
 class Squaring(nn.Module):
     """A product that is not linear, so that scales do not cancel: q + q^2/2 of each line."""
 
-    def linear(self, width: Tensor, current: Tensor) -> Tensor:
+    def linear(
+        self, width: Tensor, current: Tensor, kappa_deviation: Tensor | None = None
+    ) -> Tensor:
+        assert kappa_deviation is None
         plus, minus = (nn.functional.linear(width, line) for line in current)
         return plus + plus**2 / 2 - minus - minus**2 / 2
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -18,6 +18,7 @@ class LayerArrays:
 
     K neighbours, N word lines, column classes as in `tiling.columns.output_slices`:
 
+    - `class_of_slice`: (index into `kappa`'s last axis, first output, one past the last);
     - `aggressors` (K, N), N for none, with `kappa` (K, N, C) by column class;
     - `specific_current` I_S, None for the weak-inversion limit;
     - `resistance` (N, N): g I R_jk, None without drop, with `segment_resistance` (N,) g I rho
@@ -28,6 +29,7 @@ class LayerArrays:
 
     tiling: LayerTiling
     geometry: ConvolutionGeometry
+    class_of_slice: tuple[tuple[int, int, int], ...]
     aggressors: np.ndarray
     kappa: np.ndarray
     specific_current: float | None
@@ -37,11 +39,15 @@ class LayerArrays:
     capacitance: float | None
     dead_time: float
 
-    @property
-    def class_of_slice(self) -> tuple[tuple[int, int, int], ...]:
-        """(index into `kappa`'s last axis, first output, one past the last)."""
-        slices = self.tiling.columns.output_slices
-        return tuple((k, start, stop) for k, (_, start, stop) in enumerate(slices))
+    def with_outputs(self, most: int) -> tuple[LayerArrays, np.ndarray]:
+        """The arrays with up to `most` outputs of each column class, and which (of a group)."""
+        kept, slices, count = [], [], 0
+        for index, start, stop in self.class_of_slice:
+            some = np.unique(np.linspace(start, stop - 1, min(most, stop - start)).round())
+            kept.append(some.astype(int))
+            slices.append((index, count, count + some.size))
+            count += some.size
+        return replace(self, class_of_slice=tuple(slices)), np.concatenate(kept)
 
 
 def layer_arrays(placement: Placement, geometry: ConvolutionGeometry) -> LayerArrays:
@@ -73,6 +79,9 @@ def layer_arrays(placement: Placement, geometry: ConvolutionGeometry) -> LayerAr
     return LayerArrays(
         tiling=tiling,
         geometry=geometry,
+        class_of_slice=tuple(
+            (k, start, stop) for k, (_, start, stop) in enumerate(tiling.columns.output_slices)
+        ),
         aggressors=aggressors,
         kappa=kappa,
         specific_current=law.specific_current / unit if isinstance(law, EKV) else None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,7 +18,7 @@ from analog_model.physics.closed_form import Expansion
 from analog_model.physics.tolerance import Choice, choose
 
 # The probe: enough outputs for a stable rms, few enough for slots to take about a second.
-_VECTORS, _IMAGES, _PIXELS = 16, 4, 3
+_VECTORS, _IMAGES, _PIXELS, _OUTPUTS = 16, 4, 2, 12
 
 
 @dataclass(frozen=True)
@@ -66,20 +67,27 @@ def slot_product(placement: Placement, geometry: ConvolutionGeometry) -> SlotPro
 
 
 class _Probe:
-    """Some widths on all outputs of a layer, with what slots make of them."""
+    """Some widths on some outputs of a layer, with what slots make of them."""
 
     def __init__(
         self, arrays: LayerArrays, current: Tensor, width: Tensor, deviation: Tensor | None
     ) -> None:
-        self._arrays, self._current, self._deviation = arrays, current, deviation
+        self._arrays = arrays
+        self._few, outputs = arrays.with_outputs(_OUTPUTS)
+        self._current = _of_outputs(current, outputs, arrays.tiling.n_groups)
+        self._deviation = None
+        if deviation is not None:
+            self._deviation = torch.stack(
+                [_of_outputs(own, outputs, arrays.tiling.n_groups) for own in deviation]
+            )
         self._sample = width.flatten()
         self._width = _part(arrays, width)
-        self._exact = self._charge(SlotProduct(arrays).to(width.dtype))
+        self._exact = self._charge(SlotProduct(self._few).to(width.dtype))
 
     def choose(self, tolerance: float) -> Choice:
         """The cheapest expansion within the tolerance, else the best."""
         return choose(
-            lambda expansion: self._charge(self.product(expansion)),
+            lambda expansion: self._charge(self._product(expansion, self._few)),
             self._exact,
             tolerance=tolerance,
             crosstalk=len(self._arrays.aggressors) > 0,
@@ -89,13 +97,23 @@ class _Probe:
 
     def product(self, expansion: Expansion) -> ClosedFormProduct:
         """The closed form of an expansion; convolutions correct coarsely where it pays."""
+        return self._product(expansion, self._arrays)
+
+    def _product(self, expansion: Expansion, arrays: LayerArrays) -> ClosedFormProduct:
         coarse = self._width.ndim == 4 and _fast_bfloat16()
-        return ClosedFormProduct(self._arrays, expansion, self._sample, coarse=coarse)
+        return ClosedFormProduct(arrays, expansion, self._sample, coarse=coarse)
 
     def _charge(self, product: ClosedFormProduct | SlotProduct) -> Tensor:
         multiply = product.linear if self._width.ndim == 2 else product.convolution
         with torch.no_grad():
             return multiply(self._width, self._current, self._deviation)
+
+
+def _of_outputs(current: Tensor, outputs: np.ndarray, n_groups: int) -> Tensor:
+    """Currents (2, out, ...) of some outputs of every group."""
+    index = torch.from_numpy(outputs)
+    grouped = current.unflatten(1, (n_groups, -1)).index_select(2, index.to(current.device))
+    return grouped.flatten(1, 2)
 
 
 def _fast_bfloat16() -> bool:

@@ -21,6 +21,8 @@ from analog_model.chip import (
 # Charges tell products with the drain sensitivity only. Where the user knows none, ohms
 # and farads in the chip assume this much, a usual value for a long-channel cell.
 NOMINAL_DRAIN_SENSITIVITY = 0.1
+# Share of its standard error below which a positive parameter counts as 0.
+_AT_BOUND = 1e-4
 
 
 def _coupling(fit: Fit) -> AnyCoupling | None:
@@ -54,7 +56,9 @@ def chip_of(
     they are effective values at 0.1 /V, and only the products mean anything.
     """
     parameters, attrs = fit.parameters, measurement.attrs
-    si, _ = parameters.to_si(fit.vector, fit.error)
+    si, error = parameters.to_si(fit.vector, fit.error)
+    # The optimiser stays inside its bounds: what lies at 0 comes out as next to nothing.
+    si = np.where((si > 0) & (si < _AT_BOUND * error), 0.0, si)
     value = dict(zip(parameters.names, si, strict=True))
     sensitivity = drain_sensitivity or NOMINAL_DRAIN_SENSITIVITY
     wire, lumped = value.get("wire_loss", 0.0), value.get("lumped_loss", 0.0)

@@ -105,6 +105,11 @@ def test_what_the_data_cannot_see_is_not_invented(calibration: Calibration) -> N
     assert str(wire.status.values) == "identified"
 
 
+def test_a_droop_at_its_bound_leaves_a_clamped_line(calibration: Calibration) -> None:
+    """37 F came out of it: no effect, but the chip had one more to compute."""
+    assert all(chip.bit_line.capacitance is None for chip in calibration.chips.values())
+
+
 def test_nothing_is_wrong_with_this_chip(calibration: Calibration) -> None:
     assert calibration.outlier_patterns == ()
     assert calibration.dead_cells == ()

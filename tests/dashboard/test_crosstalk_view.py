@@ -372,6 +372,10 @@ def test_the_page_in_a_browser(visit: Visit) -> None:
     page.mouse.click(*point(page, "timeline", 500e-9, 7))
     wait_for_query(page, r"slot=\d")
     slider = page.get_by_role("slider", name=re.compile("^Time slot"))
+    # The slider follows what the click chose a moment after the URL does.
+    chosen = re.search(r"slot=(\d+)", page.url)
+    assert chosen is not None
+    expect(slider).to_have_attribute("aria-valuenow", re.compile(rf"^{chosen[1]}(\.0+)?$"))
     slider.press("Home")
     page.wait_for_function("!/slot=/.test(location.search)")
     page.get_by_role("button", name="Play").click()

@@ -21,7 +21,7 @@ from analog_model.chip import (
 # Charges tell products with the drain sensitivity only. Where the user knows none, ohms
 # and farads in the chip assume this much, a usual value for a long-channel cell.
 NOMINAL_DRAIN_SENSITIVITY = 0.1
-# Share of its standard error below which a positive parameter counts as 0.
+# Share of its standard error below which the droop counts as 0.
 _AT_BOUND = 1e-4
 
 
@@ -57,12 +57,14 @@ def chip_of(
     """
     parameters, attrs = fit.parameters, measurement.attrs
     si, error = parameters.to_si(fit.vector, fit.error)
-    # The optimiser stays inside its bounds: what lies at 0 comes out as next to nothing.
-    si = np.where((si > 0) & (si < _AT_BOUND * error), 0.0, si)
     value = dict(zip(parameters.names, si, strict=True))
+    doubt = dict(zip(parameters.names, error, strict=True))
     sensitivity = drain_sensitivity or NOMINAL_DRAIN_SENSITIVITY
     wire, lumped = value.get("wire_loss", 0.0), value.get("lumped_loss", 0.0)
     droop = value.get("droop_loss", 0.0)
+    # The optimiser stays inside its bounds: a droop that lies at 0 comes out as next to nothing.
+    if droop < _AT_BOUND * doubt.get("droop_loss", 0.0):
+        droop = 0.0
     law: CellLaw = WeakInversion()
     if "specific_current" in value:
         law = EKV(specific_current=float(value["specific_current"]))

@@ -40,7 +40,7 @@ class ClosedFormProduct(nn.Module):
 
     `sample` of pulse widths in units of the widest sets the time modes of the drop.
     `coarse`: of float32 inputs, form the products that only correct in bfloat16.
-    Differentiable in widths and currents to any order.
+    Differentiable in widths and currents.
     """
 
     _profile: Tensor

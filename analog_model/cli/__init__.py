@@ -14,6 +14,7 @@ from analog_model.cli.failures import Commands
 from analog_model.cli.importing import import_files
 from analog_model.cli.info import info
 from analog_model.cli.simulate import simulate
+from analog_model.cli.train import train
 from analog_model.version import __version__
 
 __all__ = ["app"]
@@ -30,6 +31,7 @@ app.command("import")(import_files)
 app.command()(simulate)
 app.command()(calibrate)
 app.command()(extract)
+app.command()(train)
 app.command()(benchmark)
 app.command()(dashboard)
 

@@ -13,3 +13,8 @@ from .layer_map import layer_map as layer_map
 from .linear import AnalogLinear as AnalogLinear
 from .programmed import ProgrammedChip as ProgrammedChip
 from .report import conversion_report as conversion_report
+from .training.configuration import TrainingConfiguration as TrainingConfiguration
+from .training.recipes import recipe as recipe
+from .training.train import TrainingResult as TrainingResult
+from .training.train import resume as resume
+from .training.train import train as train

@@ -1,0 +1,1 @@
+"""Training of networks, for digital hardware or for a chip."""

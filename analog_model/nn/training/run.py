@@ -1,0 +1,89 @@
+"""Run of training: its directory, with what that describes in working order."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from analog_model.chip import Chip
+from analog_model.dataset.io import PathLike
+from analog_model.errors import ConfigurationError
+from analog_model.nn.images.image_set import Images
+from analog_model.nn.models import find_network
+from analog_model.nn.training.checkpoint import load_weights, save_weights
+from analog_model.nn.training.configuration import TrainingConfiguration
+from analog_model.nn.training.data_module import ImageData
+from analog_model.nn.training.modes import Preparation, digital_network, prepare
+from analog_model.nn.training.run_directory import RunDirectory
+from analog_model.nn.training.trainee import Trainee
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run, its trainee as it was when the run began."""
+
+    directory: RunDirectory
+    configuration: TrainingConfiguration
+    images: Images
+    trainee: Trainee
+
+
+def create_run(
+    directory: RunDirectory,
+    configuration: TrainingConfiguration,
+    start: PathLike | Mapping[str, Tensor] | None,
+    chip: Chip | None,
+) -> None:
+    """Make the directory of a new run, with all that the run is. Arguments of `train`."""
+    for name, given in (("chip", chip), ("start", start)):
+        if configuration.on_chip and given is None:
+            raise ConfigurationError(
+                f"train.{name}",
+                expected=f"one, as mode {configuration.mode!r} retrains a network on a chip",
+                got="none",
+            )
+    if chip is not None and not configuration.on_chip:
+        raise ConfigurationError(
+            "train.chip",
+            expected=f"none, as mode {configuration.mode!r} trains on no chip",
+            got=repr(chip.name),
+            advice="Set mode to 'hardware_aware' or 'straight_through'.",
+        )
+    if start is not None and not isinstance(start, Mapping):
+        start = _weights_of_run(RunDirectory(start), configuration)
+    network = digital_network(configuration, None if start is None else dict(start))
+    directory.create(configuration, chip)
+    save_weights(network.state_dict(), directory.start)
+
+
+def open_run(directory: RunDirectory, configuration: TrainingConfiguration, images: Images) -> Run:
+    """The run that the directory describes, on its images."""
+    data = ImageData(
+        images, network=find_network(configuration.network), configuration=configuration
+    )
+    digital = digital_network(configuration, load_weights(directory.start))
+    calibration = data.calibration_inputs(configuration.n_calibration_images)
+    preparation = Preparation(configuration, digital, directory.read_chip(), calibration)
+    return Run(directory, configuration, images, prepare(preparation))
+
+
+def _weights_of_run(
+    directory: RunDirectory, configuration: TrainingConfiguration
+) -> dict[str, Tensor]:
+    begun = directory.read_configuration()
+    if begun.network != configuration.network or begun.on_chip:
+        raise ConfigurationError(
+            f"start {directory.path}",
+            expected=f"a run of mode 'float' or 'noise' of the network {configuration.network!r}",
+            got=f"one of mode {begun.mode!r} of {begun.network!r}",
+        )
+    if not directory.record.exists():
+        raise ConfigurationError(
+            f"start {directory.path}",
+            expected="a finished run",
+            got="one that is not",
+            advice="Resume it first.",
+        )
+    return load_weights(directory.weights)

@@ -24,6 +24,7 @@ from .dataset.extraction_file import save_extraction as save_extraction
 from .dataset.ingest import import_measurement as import_measurement
 from .dataset.io import open_measurement as open_measurement
 from .dataset.io import save_measurement as save_measurement
+from .deployment.deploy import deploy as deploy
 from .error_budget import effect_contributions as effect_contributions
 from .error_budget import error_by_bit_line as error_by_bit_line
 from .error_budget import error_by_kind as error_by_kind

@@ -36,7 +36,7 @@ def wide_csv(
         *_digits(measurement[v.PULSE_WIDTH], pulse_width_unit).T.tolist(),
         *_digits(measurement[v.CHARGE], charge_unit).T.tolist(),
     ]
-    return _text(header, zip(*columns, strict=True))
+    return csv_text(header, zip(*columns, strict=True))
 
 
 def tidy_csv(
@@ -61,7 +61,7 @@ def layout_csv(layout_map: xr.Dataset) -> str:
     names = layout_map[v.LAYOUT_CLASS_NAME].to_numpy()
     of_cell = names[layout_map[v.LAYOUT_CLASS].to_numpy()]
     rows = ([*position, str(name)] for position, name in np.ndenumerate(of_cell))
-    return _text([v.WORD_LINE, v.BIT_LINE, v.LAYOUT_CLASS], rows)
+    return csv_text([v.WORD_LINE, v.BIT_LINE, v.LAYOUT_CLASS], rows)
 
 
 def _tidy(variable: xr.DataArray, unit: str, of_pattern: dict[str, list[Any]]) -> str:
@@ -78,24 +78,26 @@ def _tidy(variable: xr.DataArray, unit: str, of_pattern: dict[str, list[Any]]) -
         ]
         for position, digits in np.ndenumerate(_digits(variable, unit))
     )
-    return _text(header, rows)
+    return csv_text(header, rows)
 
 
 def _digits(variable: xr.DataArray, unit: str) -> np.ndarray:
     """Shortest digits that give back each float, in the unit."""
     power = power_of_ten(unit, QUANTITIES[str(variable.name)], f"unit of {variable.name}")
-    digits = [_decimal(value, power) for value in variable.to_numpy().ravel().tolist()]
+    digits = [decimal_digits(value, power) for value in variable.to_numpy().ravel().tolist()]
     return np.array(digits, dtype=np.str_).reshape(variable.shape)
 
 
-def _decimal(value: float, power: int) -> str:
+def decimal_digits(value: float, power: int) -> str:
+    """Shortest digits that give back `value`, in units of 10^`power`."""
     shifted = Decimal(repr(value)).scaleb(-power)
     if shifted == 0:
         return "0"
     return format(shifted.normalize(), "f") if abs(shifted.adjusted()) < 16 else str(shifted)
 
 
-def _text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def csv_text(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Text of a CSV file with one header line."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(header)

@@ -1,0 +1,1 @@
+"""Deployment: a trained network placed on arrays, programmed, evaluated as a chip would be."""

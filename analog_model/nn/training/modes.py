@@ -12,9 +12,20 @@ from torch import Tensor, nn
 from analog_model.chip import Chip
 from analog_model.nn.models import find_network
 from analog_model.nn.training.checkpoint import State
-from analog_model.nn.training.configuration import FLOAT, TrainingConfiguration
+from analog_model.nn.training.chip_family import NOMINAL, ChipFamily
+from analog_model.nn.training.chip_trainee import ChipTrainee
+from analog_model.nn.training.configuration import (
+    FLOAT,
+    HARDWARE_AWARE,
+    NOISE,
+    STRAIGHT_THROUGH,
+    TrainingConfiguration,
+)
 from analog_model.nn.training.randomness import seed_of
+from analog_model.nn.training.shared_conversion import converted, share_parameters
+from analog_model.nn.training.straight_through import straight_through
 from analog_model.nn.training.trainee import Trainee
+from analog_model.nn.training.weight_noise import NoisyTrainee
 
 
 @dataclass(frozen=True)
@@ -41,7 +52,55 @@ def _float(preparation: Preparation) -> Trainee:
     return Trainee(preparation.digital, compiled=preparation.configuration.compiled)
 
 
-_MODES: Mapping[str, Callable[[Preparation], Trainee]] = MappingProxyType({FLOAT: _float})
+def _noise(preparation: Preparation) -> Trainee:
+    one = preparation.configuration
+    assert one.weight_noise is not None
+    return NoisyTrainee(
+        preparation.digital, deviation=one.weight_noise, seed=one.seed, compiled=one.compiled
+    )
+
+
+def _hardware_aware(preparation: Preparation) -> Trainee:
+    network, members = _on_chips(preparation)
+    one = preparation.configuration
+    return ChipTrainee(network, members, seed=one.seed, compiled=one.compiled)
+
+
+def _straight_through(preparation: Preparation) -> Trainee:
+    network, members = _on_chips(preparation)
+    one = preparation.configuration
+    return ChipTrainee(
+        network, [straight_through(each) for each in members], seed=one.seed, compiled=one.compiled
+    )
+
+
+def _on_chips(preparation: Preparation) -> tuple[nn.Module, list[nn.Module]]:
+    """The network on the chip itself, then on those that it is trained on."""
+    one, chip = preparation.configuration, preparation.chip
+    assert chip is not None
+    family = ChipFamily(chip, one.effects, one.variation, one.seed)
+
+    def on(number: int) -> nn.Module:
+        programmed = family.member(number)
+        return converted(preparation.digital, programmed, one, preparation.calibration)
+
+    network = on(NOMINAL)
+    if one.variation is None:
+        return network, [network]
+    members = [on(number) for number in range(one.variation.n_chips)]
+    for member in members:
+        share_parameters(network, member)
+    return network, members
+
+
+_MODES: Mapping[str, Callable[[Preparation], Trainee]] = MappingProxyType(
+    {
+        FLOAT: _float,
+        NOISE: _noise,
+        HARDWARE_AWARE: _hardware_aware,
+        STRAIGHT_THROUGH: _straight_through,
+    }
+)
 
 
 def prepare(preparation: Preparation) -> Trainee:

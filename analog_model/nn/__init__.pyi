@@ -13,8 +13,15 @@ from .layer_map import layer_map as layer_map
 from .linear import AnalogLinear as AnalogLinear
 from .programmed import ProgrammedChip as ProgrammedChip
 from .report import conversion_report as conversion_report
+from .training.chip_evaluation import evaluate_run as evaluate_run
+from .training.chip_family import ChipFamily as ChipFamily
+from .training.chip_variation import ChipVariation as ChipVariation
 from .training.configuration import TrainingConfiguration as TrainingConfiguration
+from .training.evaluation import evaluate as evaluate
 from .training.recipes import recipe as recipe
+from .training.record import open_record as open_record
+from .training.shared_conversion import ChipSettings as ChipSettings
 from .training.train import TrainingResult as TrainingResult
 from .training.train import resume as resume
 from .training.train import train as train
+from .training.trained import trained_network as trained_network

@@ -91,15 +91,20 @@ def load_checkpoint(path: Path) -> Checkpoint:
         raise _no_checkpoint(path, f"{type(error).__name__}: {error}") from None
 
 
-def save_weights(state: Mapping[str, Tensor], path: Path) -> None:
-    """Write a network's state alone, all or nothing."""
+def save_arrays(state: Mapping[str, Tensor], path: Path) -> None:
+    """Write named arrays alone, such as a network's state, all or nothing."""
     content = _encoded({f"{_NETWORK}{name}": value for name, value in state.items()}, {})
     write_bytes(path, content, overwrite=True)
 
 
-def load_weights(path: Path) -> State:
-    """A network's state from what `save_weights` or `save_checkpoint` wrote."""
+def load_arrays(path: Path) -> State:
+    """What `save_arrays` wrote."""
     return _network(_decoded(path)[0])
+
+
+def load_weights(path: Path) -> State:
+    """A network's state, from a file of its own or from a checkpoint."""
+    return load_arrays(path)
 
 
 def _network(arrays: Mapping[str, Tensor]) -> State:

@@ -11,6 +11,7 @@ from analog_model.errors import ConfigurationError
 from analog_model.nn.effects import Effects, Temperature
 from analog_model.nn.programmed import ProgrammedChip
 from analog_model.nn.training.chip_variation import ChipVariation
+from analog_model.nn.training.configuration import TrainingConfiguration
 from analog_model.nn.training.randomness import generator_of, seed_of
 
 NOMINAL = -1
@@ -63,3 +64,8 @@ class ChipFamily:
 
     def _uniform(self, number: int, what: str) -> float:
         return float(torch.rand((), generator=generator_of(self.seed, what, number)))
+
+
+def family_of(configuration: TrainingConfiguration, chip: Chip) -> ChipFamily:
+    """The chips that a run is trained on."""
+    return ChipFamily(chip, configuration.effects, configuration.variation, configuration.seed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,11 +29,6 @@ class Fitted:
 
     step: int
     finished: bool
-
-
-def is_first_process() -> bool:
-    """Whether this is the process that the user started, not one that shares its work."""
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0
 
 
 def fit(

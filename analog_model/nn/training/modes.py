@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from analog_model.chip import Chip
 from analog_model.nn.models import find_network
 from analog_model.nn.training.checkpoint import State
-from analog_model.nn.training.chip_family import NOMINAL, ChipFamily
+from analog_model.nn.training.chip_family import NOMINAL, family_of
 from analog_model.nn.training.chip_trainee import ChipTrainee
 from analog_model.nn.training.configuration import (
     FLOAT,
@@ -22,9 +22,14 @@ from analog_model.nn.training.configuration import (
     TrainingConfiguration,
 )
 from analog_model.nn.training.randomness import seed_of
-from analog_model.nn.training.shared_conversion import converted, share_parameters
-from analog_model.nn.training.straight_through import straight_through
+from analog_model.nn.training.shared_conversion import (
+    converted,
+    settings_of,
+    share_parameters,
+)
+from analog_model.nn.training.straight_through import StraightThrough
 from analog_model.nn.training.trainee import Trainee
+from analog_model.nn.training.twin import twin
 from analog_model.nn.training.weight_noise import NoisyTrainee
 
 
@@ -69,20 +74,19 @@ def _hardware_aware(preparation: Preparation) -> Trainee:
 def _straight_through(preparation: Preparation) -> Trainee:
     network, members = _on_chips(preparation)
     one = preparation.configuration
-    return ChipTrainee(
-        network, [straight_through(each) for each in members], seed=one.seed, compiled=one.compiled
-    )
+    members = [twin(member, StraightThrough) for member in members]
+    return ChipTrainee(network, members, seed=one.seed, compiled=one.compiled)
 
 
 def _on_chips(preparation: Preparation) -> tuple[nn.Module, list[nn.Module]]:
     """The network on the chip itself, then on those that it is trained on."""
     one, chip = preparation.configuration, preparation.chip
     assert chip is not None
-    family = ChipFamily(chip, one.effects, one.variation, one.seed)
+    family = family_of(one, chip)
 
     def on(number: int) -> nn.Module:
         programmed = family.member(number)
-        return converted(preparation.digital, programmed, one, preparation.calibration)
+        return converted(preparation.digital, programmed, settings_of(one), preparation.calibration)
 
     network = on(NOMINAL)
     if one.variation is None:

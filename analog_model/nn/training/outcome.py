@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import xarray as xr
 
 from analog_model.nn.models import find_network
-from analog_model.nn.training.checkpoint import load_weights, save_weights
+from analog_model.nn.training.checkpoint import load_weights, save_arrays
 from analog_model.nn.training.evaluation import confusion_matrix, test_inputs
 from analog_model.nn.training.journal import Event
 from analog_model.nn.training.record import record_of, save_record
@@ -19,7 +19,7 @@ def finish(run: Run, events: Sequence[Event], facts: Mapping[str, str]) -> xr.Da
     configuration, images, network = run.configuration, run.images, run.trainee.network
     if configuration.patience:
         network.load_state_dict(load_weights(run.directory.best))
-    save_weights(network.state_dict(), run.directory.weights)
+    save_arrays(network.state_dict(), run.directory.weights)
     confusion = confusion_matrix(
         network,
         test_inputs(images, find_network(configuration.network)),

@@ -12,10 +12,11 @@ from analog_model.dataset.io import PathLike
 from analog_model.errors import ConfigurationError
 from analog_model.nn.images.image_set import Images
 from analog_model.nn.models import find_network
-from analog_model.nn.training.checkpoint import load_weights, save_weights
+from analog_model.nn.training.checkpoint import load_arrays, load_weights, save_arrays
 from analog_model.nn.training.configuration import TrainingConfiguration
 from analog_model.nn.training.data_module import ImageData
 from analog_model.nn.training.modes import Preparation, digital_network, prepare
+from analog_model.nn.training.process_rank import is_first_process
 from analog_model.nn.training.run_directory import RunDirectory
 from analog_model.nn.training.trainee import Trainee
 
@@ -55,18 +56,26 @@ def create_run(
         start = _weights_of_run(RunDirectory(start), configuration)
     network = digital_network(configuration, None if start is None else dict(start))
     directory.create(configuration, chip)
-    save_weights(network.state_dict(), directory.start)
+    save_arrays(network.state_dict(), directory.start)
 
 
 def open_run(directory: RunDirectory, configuration: TrainingConfiguration, images: Images) -> Run:
     """The run that the directory describes, on its images."""
-    data = ImageData(
-        images, network=find_network(configuration.network), configuration=configuration
-    )
+    if not directory.calibration.exists() and is_first_process():
+        data = ImageData(
+            images, network=find_network(configuration.network), configuration=configuration
+        )
+        inputs = data.calibration_inputs(configuration.n_calibration_images)
+        save_arrays({"inputs": inputs}, directory.calibration)
+    trainee = prepare(preparation_of(directory, configuration))
+    return Run(directory, configuration, images, trainee)
+
+
+def preparation_of(directory: RunDirectory, configuration: TrainingConfiguration) -> Preparation:
+    """What the run's mode started from."""
     digital = digital_network(configuration, load_weights(directory.start))
-    calibration = data.calibration_inputs(configuration.n_calibration_images)
-    preparation = Preparation(configuration, digital, directory.read_chip(), calibration)
-    return Run(directory, configuration, images, prepare(preparation))
+    calibration = load_arrays(directory.calibration)["inputs"]
+    return Preparation(configuration, digital, directory.read_chip(), calibration)
 
 
 def _weights_of_run(

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from pytorch_lightning import Callback, LightningModule, Trainer
 
-from analog_model.nn.training.checkpoint import checkpoint_of, save_checkpoint, save_weights
+from analog_model.nn.training.checkpoint import checkpoint_of, save_arrays, save_checkpoint
 from analog_model.nn.training.configuration import TrainingConfiguration
 from analog_model.nn.training.image_stream import Batch
 from analog_model.nn.training.journal import EPOCH, STEP, Event, Journal, Listener
@@ -113,7 +113,7 @@ class RunCallback(Callback):
         if self._configuration.patience and (self.best is None or accuracy > self.best[0]):
             self.best = (accuracy, epoch)
             if trainer.is_global_zero:
-                save_weights(pl_module.trainee.network.state_dict(), self._directory.best)
+                save_arrays(pl_module.trainee.network.state_dict(), self._directory.best)
         self._tell(event)
         self._save(trainer, pl_module)
         if self._without_progress(epoch):

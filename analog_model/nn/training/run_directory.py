@@ -16,8 +16,9 @@ class RunDirectory:
     """Files of one run.
 
     `configuration`, `chip` where one takes part, `start`: the digital network's weights;
-    `checkpoint`, `best` (weights of the best epoch, where one decides), `journal` while it
-    runs; `weights`, `record` when it is finished.
+    `calibration`: inputs from which ranges of analog layers are taken. While it runs
+    `checkpoint`, `journal`, `best`: weights of the best epoch, where one decides. When it
+    is finished `weights`, `record`.
     """
 
     def __init__(self, path: PathLike) -> None:
@@ -25,6 +26,7 @@ class RunDirectory:
         self.configuration = self.path / "configuration.yaml"
         self.chip = self.path / "chip.yaml"
         self.start = self.path / "start.npz"
+        self.calibration = self.path / "calibration.npz"
         self.checkpoint = self.path / "checkpoint.npz"
         self.best = self.path / "best.npz"
         self.journal = self.path / "metrics.jsonl"

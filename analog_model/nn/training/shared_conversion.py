@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from torch import Tensor, nn
 
+from analog_model.nn.configuration import LayerConfiguration
 from analog_model.nn.convert import convert
 from analog_model.nn.programmed import ProgrammedChip
 from analog_model.nn.training.configuration import TrainingConfiguration
 
 
+@dataclass(frozen=True)
+class ChipSettings:
+    """How a network is put on a chip, as `convert` takes it."""
+
+    array_shape: tuple[int, int] | None = None
+    layer: LayerConfiguration = field(default_factory=LayerConfiguration)
+    fold_batch_norm: bool = True
+
+
+def settings_of(configuration: TrainingConfiguration) -> ChipSettings:
+    """The settings of a run."""
+    return ChipSettings(
+        configuration.array_shape, configuration.layer, configuration.fold_batch_norm
+    )
+
+
 def converted(
-    digital: nn.Module,
-    programmed: ProgrammedChip,
-    configuration: TrainingConfiguration,
-    calibration: Tensor,
+    digital: nn.Module, programmed: ProgrammedChip, settings: ChipSettings, calibration: Tensor
 ) -> nn.Module:
-    """The network on one chip, as the configuration converts it."""
+    """The network on one chip."""
     return convert(
         digital,
         programmed.chip,
-        array_shape=configuration.array_shape,
-        configuration=configuration.layer,
+        array_shape=settings.array_shape,
+        configuration=settings.layer,
         calibration_data=calibration,
-        fold_batch_norm=configuration.fold_batch_norm,
+        fold_batch_norm=settings.fold_batch_norm,
         programmed=programmed,
     )
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import torch
 from torch import Tensor, nn
 
@@ -24,14 +22,3 @@ class StraightThrough(nn.Module):
             true = self.analog(x)
         ideal = ideal_response(self.analog, x)
         return ideal + (true - ideal.detach())
-
-
-def straight_through(network: nn.Module) -> nn.Module:
-    """A network of the same modules but straight-through layers, sharing all parameters."""
-    memo: dict[int, nn.Module] = {}
-    for module in network.modules():
-        if isinstance(module, AnalogLayer):
-            memo[id(module)] = StraightThrough(module)
-        elif not list(module.children()):
-            memo[id(module)] = module
-    return copy.deepcopy(network, memo)

@@ -19,9 +19,10 @@ from analog_model.nn.images.download import Progress
 from analog_model.nn.images.loading import load_images
 from analog_model.nn.training.checkpoint import load_checkpoint, load_weights
 from analog_model.nn.training.configuration import TrainingConfiguration
-from analog_model.nn.training.fit import fit, is_first_process
+from analog_model.nn.training.fit import fit
 from analog_model.nn.training.journal import START, Event, Journal, Listener
 from analog_model.nn.training.outcome import finish
+from analog_model.nn.training.process_rank import is_first_process
 from analog_model.nn.training.record import STEP_DIM, open_record
 from analog_model.nn.training.run import Run, create_run, open_run
 from analog_model.nn.training.run_directory import RunDirectory

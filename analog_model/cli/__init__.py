@@ -11,6 +11,7 @@ from analog_model.cli.calibrate import calibrate
 from analog_model.cli.dashboard import dashboard
 from analog_model.cli.extract import extract
 from analog_model.cli.failures import Commands
+from analog_model.cli.figure import figure
 from analog_model.cli.importing import import_files
 from analog_model.cli.info import info
 from analog_model.cli.simulate import simulate
@@ -32,6 +33,7 @@ app.command()(simulate)
 app.command()(calibrate)
 app.command()(extract)
 app.command()(train)
+app.command()(figure)
 app.command()(benchmark)
 app.command()(dashboard)
 

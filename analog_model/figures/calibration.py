@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import holoviews as hv
 import holoviews.plotting.mpl
@@ -13,6 +14,7 @@ from analog_model import vocabulary as v
 from analog_model.errors import DataError
 from analog_model.figures.colours import CATEGORICAL, DIVERGING, INK, KIND_COLOURS
 from analog_model.figures.units import unit_for
+from analog_model.figures.wording import MODEL_LABELS
 from analog_model.metrics import decibel
 
 MATPLOTLIB = "matplotlib"
@@ -32,7 +34,7 @@ def ser_ladder(report: xr.Dataset, *, split: str = v.TEST) -> hv.Overlay:
     table = _present(report, split)
     ratios = table["signal_to_error_ratio"].transpose("model", v.KIND).values
     ceiling = table["ceiling"].transpose("model", v.KIND).values if "ceiling" in table else None
-    names = [_words(name) for name in table["model"].values]
+    names = [MODEL_LABELS.get(str(name), _words(name)) for name in table["model"].values]
     return _grouped_rows(names, list(map(str, table[v.KIND].values)), ratios, ceiling)
 
 
@@ -68,7 +70,7 @@ def extraction_effort_curve(effort: xr.Dataset, *, kind: str = "random") -> hv.O
     table = effort.sel({v.KIND: kind})
     axes = (
         hv.Dimension("n_measurements", label="measurements"),
-        hv.Dimension("decibel", label="SER of the ideal product [dB]"),
+        hv.Dimension("decibel", label="SER [dB]"),
     )
     bands, curves = [], []
     for name, colour in zip(table["held_to"].values, CATEGORICAL, strict=False):
@@ -85,11 +87,22 @@ def extraction_effort_curve(effort: xr.Dataset, *, kind: str = "random") -> hv.O
         hv.HLine(at).opts(backend=MATPLOTLIB, color=INK, linewidth=0.6, linestyle=style)
         for at, style in ((one_hot, "-"), (one_hot + decibel(2.0), "--"))
     ]
-    return hv.Overlay([*bands, *levels, *curves]).opts(
+    names = hv.Labels(
+        (
+            [float(table["n_measurements"].min())] * 2,
+            [one_hot, one_hot + decibel(2.0)],
+            [" one-hot reads", " twice their SER"],
+        ),
+        kdims=list(axes),
+    ).opts(
+        backend=MATPLOTLIB, horizontalalignment="left", verticalalignment="bottom", color="black"
+    )
+    return hv.Overlay([*bands, *levels, *curves, names]).opts(
         backend=MATPLOTLIB,
         logx=True,
+        xticks=[(at, str(at)) for at in (1, 10, 100, 1000, 10000)],
         legend_position="bottom_right",
-        title=_words(kind),
+        title=f"ideal product, {_words(kind)} patterns",
         xlabel=axes[0].label,
         ylabel=axes[1].label,
     )
@@ -106,7 +119,7 @@ def kappa_intervals(parameters: xr.Dataset) -> hv.Overlay:
     if not groups:
         raise DataError("calibration parameters", expected="couplings", got="none")
     axes = (
-        hv.Dimension("offset", label="neighbour's offset [word lines]"),
+        hv.Dimension("offset", label="offset [word lines]"),
         hv.Dimension("kappa", label="κ [nU_T]"),
     )
     pieces = []
@@ -131,8 +144,8 @@ def kappa_intervals(parameters: xr.Dataset) -> hv.Overlay:
     offsets = sorted({int(match["offset"]) for match in found if match})
     return hv.Overlay([zero, *pieces]).opts(
         backend=MATPLOTLIB,
-        legend_position="right",
-        xticks=[(at, f"{at:+d}") for at in offsets],
+        **legend_above(min(len(groups), 2)),
+        xticks=[(at, f"{at:+d}".replace("-", "−")) for at in offsets],
         xlabel=axes[0].label,
         ylabel=axes[1].label,
     )
@@ -162,6 +175,16 @@ def residual_map(measured: xr.DataArray, predicted: xr.DataArray, *, title: str 
     )
 
 
+def legend_above(n_columns: int) -> dict[str, Any]:
+    """Options of a legend above the plot, from its right end.
+
+    Its entries may reach over the names of rows on the left. HoloViews' own legend on top is
+    as wide as the plot, however much it has to hold.
+    """
+    place = {"loc": "lower right", "bbox_to_anchor": (1.0, 1.0), "borderaxespad": 0.2}
+    return {"legend_position": "inner", "legend_opts": {**place, "ncol": n_columns}}
+
+
 def _present(table: xr.Dataset, split: str) -> xr.Dataset:
     """The table of one split, kinds without patterns left out; "all" only if alone."""
     if split not in table[v.SPLIT].values:
@@ -185,7 +208,7 @@ def _grouped_rows(
     step = FILLED / len(kinds)
     axes = [hv.Dimension("SER [dB]"), hv.Dimension("row", label=" "), "x1", "y1"]
     right = 1.04 * max(10.0, float(level.max(initial=0.0)))
-    pieces = []
+    pieces, limited = [], False
     for k, kind in enumerate(kinds):
         top = rows + FILLED / 2 - k * step
         sides = (np.minimum(level[:, k], 0.0), top - step, np.maximum(level[:, k], 0.0), top)
@@ -200,15 +223,19 @@ def _grouped_rows(
             right = max(right, 1.04 * float(at.max()))
             line = hv.Segments((at, top - step, at, top), kdims=axes)
             pieces.append(line.opts(backend=MATPLOTLIB, color=INK, linewidth=0.8))
+            limited = True
+    if limited:
+        # Below the rows, out of sight: only its entry in the legend is wanted.
+        limit = hv.Curve(([0.0, 1.0], [-9.0, -9.0]), axes[0], axes[1], label="read noise")
+        pieces.append(limit.opts(backend=MATPLOTLIB, color=INK, linewidth=0.8))
     left = min(0.0, float(level.min(initial=0.0)))
     return hv.Overlay(pieces).opts(
         backend=MATPLOTLIB,
         xlim=(left, right),
         ylim=(-0.6, len(names) - 0.4),
         yticks=list(zip(rows, names, strict=True)),
-        legend_position="top",
-        legend_cols=len(kinds),
-        show_legend=len(kinds) > 1,
+        **legend_above(len(kinds) + limited),
+        show_legend=len(kinds) + limited > 1,
         xlabel="SER [dB]",
         ylabel="",
     )

@@ -55,7 +55,7 @@ def crosstalk_comparison(
     limit = float(np.nanmax(np.abs([measured.values, aligned.values])))
     maps = [(measured, "measured"), (aligned, "simulated")]
     if difference:
-        maps.append((measured - aligned, "measured − simulated"))
+        maps.append((measured - aligned, "difference"))
     # The titles say what the maps show; one short label fits beside a narrow column.
     label = {"units": measured.attrs.get("units", "A"), "long_name": "crosstalk current"}
     panels = [
@@ -70,8 +70,13 @@ def crosstalk_comparison(
     return hv.Layout(panels)
 
 
-def layout_map(layout_class: xr.DataArray, class_names: Sequence[str]) -> hv.Image:
-    """Map of the layout class of every cell, in as many colours as there are classes."""
+def layout_map(
+    layout_class: xr.DataArray, class_names: Sequence[str], *, bar: bool = True
+) -> hv.Image:
+    """Map of the layout class of every cell, in as many colours as there are classes.
+
+    Without a `bar` another panel has to say which colour is which class.
+    """
     count = len(class_names)
     colours = [CATEGORICAL[k % len(CATEGORICAL)] for k in range(count)]
     data = layout_class.transpose(v.WORD_LINE, v.BIT_LINE).astype(float)
@@ -80,6 +85,7 @@ def layout_map(layout_class: xr.DataArray, class_names: Sequence[str]) -> hv.Ima
         cmap=colours,
         clim=(-0.5, count - 0.5),
         cbar_ticks=list(enumerate(class_names)),
+        colorbar=bar,
         aspect="equal",
         invert_yaxis=True,
     )

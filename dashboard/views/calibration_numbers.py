@@ -18,22 +18,11 @@ import xarray as xr
 import analog_model as am
 from analog_model import vocabulary as v
 from analog_model.error_budget import UNNAMED
+from analog_model.figures.wording import MODEL_LABELS
 from dashboard.calibration_run import Extraction, FittedModel, Outcome
 
 ALL_KINDS = "all"
 IDEAL, IDEAL_REFIT, SHARED, FULL = "ideal", "ideal_refit", "shared", "full"
-MODEL_LABELS = {
-    IDEAL: "ideal, one-hot reads",
-    IDEAL_REFIT: "ideal, weights refitted",
-    "crosstalk_one": "+ crosstalk, one κ",
-    "crosstalk": "+ κ by class, side",
-    "crosstalk_far": "+ next-nearest κ",
-    "crosstalk_ekv": "+ EKV cell law",
-    "dead_time": "+ pulse edges",
-    "drop": "+ voltage drop",
-    SHARED: "chosen of these",
-    FULL: "full, single cells",
-}
 _REMEMBERED = 8
 
 

@@ -21,11 +21,15 @@ import panel as pn
 import xarray as xr
 
 from analog_model.chip import Chip
+from analog_model.figures.preset import PRESETS
 from dashboard.views.html import Html
 from dashboard.views.waiting import Latest
 
 FORMATS = {"PDF": "pdf", "SVG": "svg", "PNG": "png"}
-WIDTH_LABELS = {"One column": "ieee_one_column", "Two columns": "ieee_two_columns"}
+# Page of the figure as a person calls it, with its width.
+PAGES = {
+    f"{preset.label} ({1e3 * preset.width:.0f} mm)": preset.name for preset in PRESETS.values()
+}
 _MIME = {
     "pdf": "application/pdf",
     "svg": "image/svg+xml",
@@ -97,14 +101,14 @@ def figure_file(
     chip: str,
     figure: str,
     format: str,  # noqa: A002
-    width: str,
+    preset: str,
 ) -> ExportFile:
-    """A figure as PDF, SVG or PNG; the name says chip, figure, width."""
+    """A figure as PDF, SVG or PNG; the name says chip, figure, page."""
     from analog_model.figures.paper import save_figure
 
     target = io.BytesIO()
-    save_figure(make(), target, format=format, width=width)
-    return ExportFile(_file_name(chip, figure, width, suffix=format), target.getvalue())
+    save_figure(make(), target, format=format, preset=preset)
+    return ExportFile(_file_name(chip, figure, preset, suffix=format), target.getvalue())
 
 
 def netcdf_file(data: xr.Dataset, *, chip: str, what: str) -> ExportFile:
@@ -144,7 +148,7 @@ class Export:
         self.button = pn.widgets.Toggle(label="Export…", width=84, margin=0)
         self.figure = pn.widgets.Select(label="Figure", margin=(2, 0))
         self.format = _choice("Format", FORMATS)
-        self.width = _choice("Width", WIDTH_LABELS)
+        self.preset = pn.widgets.Select(label="Page size", options=PAGES, margin=(2, 0))
         self.save = pn.widgets.Button(
             label="Save figure", margin=(8, 0, 0, 0), stylesheets=[PRIMARY]
         )
@@ -160,14 +164,13 @@ class Export:
         self.csv.on_click(lambda _event: self._save_data(csv_file, self._page.table()))
 
     def _box(self) -> pn.Column:
-        for widget in (self.figure, self.format, self.width, self.save):
+        for widget in (self.figure, self.format, self.preset, self.save):
             widget.sizing_mode = "stretch_width"
         return pn.Column(
             self.figure,
             _label("Format"),
             self.format,
-            _label("Width: 3.5 in or 7.16 in (IEEE)"),
-            self.width,
+            self.preset,
             self.save,
             _label("Numbers in view"),
             pn.Row(self.netcdf, self.csv, margin=0),
@@ -224,7 +227,7 @@ class Export:
                 chip=self._page.chip_name(),
                 figure=self.figure.value,
                 format=self.format.value,
-                width=self.width.value,
+                preset=self.preset.value,
             )
         )
 

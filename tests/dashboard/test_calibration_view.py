@@ -286,7 +286,7 @@ def test_files_hold_what_is_in_view(view: CalibrationView, finished: Finished) -
     elements = {name: make() for name, make in view.figures().items()}
     assert {"Models", "Couplings", "Residual map", "Extraction effort"} <= set(elements)
     page = io.BytesIO()
-    save_figure(elements["Models"], page, format="pdf", width="ieee_one_column")
+    save_figure(elements["Models"], page, format="pdf", preset="ieee_one_column")
     assert page.getvalue().startswith(b"%PDF")
 
 

@@ -266,7 +266,7 @@ def test_the_crosstalk_page_exports_what_it_shows(tmp_path: Path) -> None:
     assert frame["current_shift [1]"].values == pytest.approx(shift.ravel(), rel=1e-11)
     for name, make in offered.figures().items():
         file = figure_file(
-            make, chip="My chip/1", figure=name, format="svg", width="ieee_one_column"
+            make, chip="My chip/1", figure=name, format="svg", preset="ieee_one_column"
         )
         assert re.fullmatch(r"my-chip-1_[a-z-]+_ieee-one-column\.svg", file.name)
         assert b"<svg" in file.content
@@ -289,7 +289,7 @@ def test_the_page_in_a_browser(visit: Callable[..., Page], tmp_path: Path) -> No
     for kind in ("PDF", "SVG", "PNG"):
         page.get_by_role("button", name=kind, exact=True).click()
         check_figure(download(page, "Save figure", tmp_path), kind.lower(), 3.5)
-    page.get_by_role("button", name="Two columns").click()
+    page.get_by_label("Page size").select_option("IEEE, two columns (182 mm)")
     check_figure(download(page, "Save figure", tmp_path), "png", 7.16)
     expected = ErrorView(State(compared="measured_simulated")).data()
     with xr.open_dataset(download(page, "NetCDF", tmp_path), engine="h5netcdf") as again:

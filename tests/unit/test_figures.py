@@ -22,6 +22,7 @@ import analog_model as am
 from analog_model.errors import ConfigurationError, DataError
 from analog_model.figures import crosstalk, error, timeline
 from analog_model.figures.paper import PNG_DPI, save_figure
+from analog_model.figures.preset import PRESETS, Preset
 from analog_model.figures.units import unit_for
 
 
@@ -47,9 +48,9 @@ def cells(n_word_lines: int = 6, n_bit_lines: int = 8, **attrs: str) -> xr.DataA
     )
 
 
-def saved(element: Any, kind: str, width: str | float = "ieee_one_column") -> bytes:
+def saved(element: Any, kind: str, preset: str | Preset = "ieee_one_column") -> bytes:
     target = io.BytesIO()
-    save_figure(element, target, format=kind, width=width)
+    save_figure(element, target, format=kind, preset=preset)
     return target.getvalue()
 
 
@@ -99,14 +100,14 @@ def test_a_pdf_has_the_width_of_a_column_and_its_fonts(figures: dict[str, Any], 
 @pytest.mark.parametrize(
     ("width", "inches"),
     [
-        ("ieee_one_column", 3.5),
         ("ieee_two_columns", 7.16),
-        ("nature_one_column", 89 / 25.4),
-        (0.12, 120 / 25.4),
+        ("slides", 11.5),
+        (PRESETS["nature_one_column"].replace(width=0.12), 120 / 25.4),
     ],
+    ids=["ieee", "slides", "own"],
 )
 def test_widths_are_exact_in_every_format(
-    figures: dict[str, Any], width: str | float, inches: float
+    figures: dict[str, Any], width: str | Preset, inches: float
 ) -> None:
     (points,) = re.findall(rb"/MediaBox \[ ?0 0 ([\d.]+)", saved(figures["kinds"], "pdf", width))
     assert float(points) == pytest.approx(72 * inches, abs=0.01)
@@ -183,8 +184,12 @@ def test_a_path_decides_the_format(figures: dict[str, Any], tmp_path: Path) -> N
     [
         ({"format": "jpg"}, "pdf, svg or png"),
         ({}, "Give the format"),
-        ({"format": "pdf", "width": "ieee_one_colum"}, "Did you mean 'ieee_one_column'"),
-        ({"format": "pdf", "width": 3.5}, "0.02 m to 1 m"),
+        ({"format": "pdf", "preset": "ieee_one_colum"}, "Did you mean 'ieee_one_column'"),
+        ({"format": "pdf", "height": 0.3}, "0.01 m to 0.2235 m, the most of preset ieee_one"),
+        (
+            {"format": "pdf", "preset": PRESETS["slides"].replace(font="No Such Font")},
+            "expected an installed font, got 'No Such Font'",
+        ),
     ],
 )
 def test_what_cannot_be_saved_is_explained(

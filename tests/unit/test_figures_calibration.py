@@ -125,7 +125,7 @@ def test_a_ladder_draws_decibels_by_kind_with_the_ceiling() -> None:
     for segment in parts(overlay, hv.Segments):
         assert segment.dimension_values(0) == pytest.approx([60.0, 60.0])
     rows = dict(hv.Store.lookup_options("matplotlib", overlay, "plot").kwargs["yticks"])
-    assert rows == {1.0: "ideal", 0.0: "full"}
+    assert rows == {1.0: "ideal, one-hot reads", 0.0: "full, single cells"}
     style = hv.Store.lookup_options("matplotlib", bars["sparse"], "style").kwargs
     assert style["facecolor"] == KIND_COLOURS["sparse"]
 

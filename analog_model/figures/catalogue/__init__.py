@@ -1,0 +1,1 @@
+"""Catalogue of figures by name, with what each is made from."""

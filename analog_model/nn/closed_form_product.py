@@ -171,14 +171,14 @@ class ClosedFormProduct(nn.Module):
             # Linear in the currents: both lines of a weight share one product.
             merged = [_plus_less_minus(part, 0) for part in parts]
             charge = self._corrected(effective, merged, batch)
-            for lines in lost:
+            for plus, minus in lost:
                 # The main product sets the precision, also of autocast.
-                charge = charge - _plus_less_minus(lines, 2).to(charge.dtype)
+                charge = charge - (plus - minus).to(charge.dtype)
             return charge.flatten(1, 2)
         charges = []
         for tile, on_tile in enumerate(self._kernel.tile_cells):
             lines = self._corrected(effective, [part * on_tile for part in parts], batch, tile=tile)
-            lines = self._drooped(lines - lost[tile] if lost else lines)
+            lines = self._drooped(lines - torch.stack(lost[tile], 2) if lost else lines)
             charges.append(_plus_less_minus(lines, 2))
         return torch.stack(charges).sum(0).flatten(1, 2)
 
@@ -303,35 +303,47 @@ class ClosedFormProduct(nn.Module):
     def _specific_like(self, current: Tensor) -> Tensor | None:
         return None if self._specific is None else current.new_tensor(self._specific)
 
-    def _lost(self, modal: list[list[Tensor]], current: Tensor, batch: int) -> list[Tensor]:
-        """Charge that the drop costs each line on each row tile: (B, G, 2, out, H', W')."""
+    def _lost(
+        self, modal: list[list[Tensor]], current: Tensor, batch: int
+    ) -> list[tuple[Tensor, Tensor]]:
+        """Charge that the drop costs plus and minus lines of each row tile: (B, G, out, H', W')."""
         lines = interpolation.lagrange(current, self._specific_like(current), self._modal_nodes)
         # Sum and difference of plus and minus line: what rounding they suffer, both lines share.
-        parts = [_sum_and_difference(line, 0) for line in lines]
+        parts = [torch.stack((line[0] + line[1], line[0] - line[1])) for line in lines]
         n_time, found = len(self._time), []
         weights_of_tile = zip(*(self._kernel.by_tile(part, -3) for part in parts), strict=True)
         # [class][node R + time mode] of each tile.
         modal_by_tile = [[self._kernel.by_tile(width, 1) for width in own] for own in modal]
+        feedback = None if self._first_order else self._feedback
         for tile, own_parts in enumerate(weights_of_tile):
-            profile = self._profile[tile][:, None, None, None, self._kernel.spans[tile]]
+            profile = 0.5 * self._profile[tile][:, None, None, None, self._kernel.spans[tile]]
             # (P, 2, G, out, V, KH, KW): the space modes are further lines.
             weights = [self._coarse(profile * part) for part in own_parts]
             widths = [[self._coarse(by_tile[tile]) for by_tile in own] for own in modal_by_tile]
-            modes = [
-                self._by_class([own[m::n_time] for own in widths], weights, batch, tile=tile)
-                for m in range(n_time)
-            ]
-            both = [0.5 * _sum_and_difference(mode.to(current.dtype), 3) for mode in modes]
-            charges = list(zip(*(mode.unbind(2) for mode in both), strict=True))
-            found.append(lost_charge(charges, None if self._first_order else self._feedback))
+            # [space mode][time mode] pairs, no longer one tensor: a reduction over two lines
+            # is a loop that compilers do not vectorise.
+            charges = list(
+                zip(
+                    *(
+                        self._pairs(
+                            self._by_class(
+                                [own[m::n_time] for own in widths], weights, batch, tile=tile
+                            )
+                        )
+                        for m in range(n_time)
+                    ),
+                    strict=True,
+                )
+            )
+            plus = lost_charge([[s + d for s, d in row] for row in charges], feedback)
+            minus = lost_charge([[s - d for s, d in row] for row in charges], feedback)
+            found.append((plus, minus))
         return found
 
-
-def _sum_and_difference(pair: Tensor, dim: int) -> Tensor:
-    """Sum, then difference, of the two along `dim`; applied twice it gives twice the pair."""
-    rotation = pair.new_tensor([[1.0, 1.0], [1.0, -1.0]])
-    moved = pair.movedim(dim, -1).unsqueeze(-2)
-    return (moved * rotation).sum(-1).movedim(-1, dim)
+    def _pairs(self, mode: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Half sum, half difference of the lines, of each space mode (B, G, P, 2, out, H', W')."""
+        pairs = [own.unbind(2) for own in mode.unbind(2)]
+        return [(s.to(self._profile.dtype), d.to(self._profile.dtype)) for s, d in pairs]
 
 
 def _plus_less_minus(lines: Tensor, dim: int) -> Tensor:

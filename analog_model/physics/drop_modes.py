@@ -33,9 +33,10 @@ from torch import Tensor
 
 _N_TIMES = 128
 _COURSE_DEGREE = 4
-# Modes that the self-consistent term is formed from; the others only add to L. More of them
-# where they are few beside the modes that are formed anyway.
-_FEEDBACK, _MORE_FEEDBACK, _MANY_MODES = (2, 3), (3, 4), 48
+# Modes that the self-consistent term is formed from, (space, time); the others only add to L.
+# Where few modes do, the first alone costs no accuracy: the cubic form of six would then be
+# the larger part of the work. Below so many modes:
+_FEEDBACK = {6: (1, 1), 48: (2, 3), 10**9: (3, 4)}
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class DropModes:
     - `own` (N,): g I_max times what the modes leave out of R_jj, per unit of pulse width,
       in the mean over the sample; `diagonal` (N,): g I_max R_jj, to form it exactly;
     - `feedback` (P', R', P', R', P', R'): the cubic form of L2 on the leading modes, with
-      P' = min(P, 2), R' = min(R, 3), or up to 3 by 4 where there are many modes.
+      the first alone where there are few, up to 3 by 4 where there are many.
     """
 
     space: np.ndarray
@@ -163,7 +164,8 @@ def drop_modes(
     integral = time @ (reduced * torch.as_tensor(sample)).numpy()
     held = float((integral**2).sum() / sample.sum())
     diagonal = strength * np.diag(resistance)
-    many = space.shape[1] * len(time) >= _MANY_MODES
-    in_space, in_time = _MORE_FEEDBACK if many else _FEEDBACK
+    in_space, in_time = next(
+        leading for below, leading in _FEEDBACK.items() if space.shape[1] * len(time) < below
+    )
     leading = space[:, :in_space], time[:in_time]
     return DropModes(space, time, diagonal - kept * held, diagonal, _feedback(*leading, sample))

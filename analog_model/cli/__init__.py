@@ -9,6 +9,8 @@ import typer
 from analog_model.cli.benchmark import benchmark
 from analog_model.cli.calibrate import calibrate
 from analog_model.cli.dashboard import dashboard
+from analog_model.cli.deploy import deploy
+from analog_model.cli.evaluate import evaluate
 from analog_model.cli.extract import extract
 from analog_model.cli.failures import Commands
 from analog_model.cli.figure import figure
@@ -33,7 +35,9 @@ app.command()(simulate)
 app.command()(calibrate)
 app.command()(extract)
 app.command()(train)
+app.command()(evaluate)
 app.command()(figure)
+app.command()(deploy)
 app.command()(benchmark)
 app.command()(dashboard)
 

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from analog_model.cli import output, sources
+from analog_model.cli import output, settings
 from analog_model.cli.work import progress_bar
 from analog_model.errors import ConfigurationError, nearest_name
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from analog_model.chip import Chip
     from analog_model.nn.training.configuration import TrainingConfiguration
     from analog_model.nn.training.train import TrainingResult
 
@@ -69,6 +68,16 @@ def train(
     compiled: Annotated[bool, typer.Option("--compile", help="With torch.compile.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch.")] = None,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share each batch.")] = 1,
+    window: Annotated[
+        float | None, typer.Option(help="Widest pulse in s, where the chip has no pulse codes.")
+    ] = None,
+    chips: Annotated[
+        int | None, typer.Option(min=1, help="Train on so many chips, which vary by 20 %.")
+    ] = None,
+    options_file: Annotated[
+        Path | None,
+        typer.Option("--options", help="YAML with further values of the configuration."),
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the images. Default: ANALOG_MODEL_DATA.")
     ] = None,
@@ -80,7 +89,7 @@ def train(
     Options that are not given come from a recipe of the network and mode. Ctrl-C stops with
     a checkpoint: --resume goes on from there, as it does after any other end.
     """
-    options = {
+    options: dict[str, Any] = {
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
@@ -89,10 +98,14 @@ def train(
         "patience": patience,
         "precision": precision,
         "threads": threads,
-        "array_shape": None if array_shape is None else _shape(array_shape),
+        "array_shape": None if array_shape is None else settings.shape(array_shape),
+        "variation": None if chips is None else {"n_chips": chips},
     }
-    given = {name: value for name, value in options.items() if value is not None}
-    given |= {"seed": seed, "compiled": compiled, "processes": processes}
+    given: dict[str, Any] = {"seed": seed, "compiled": compiled, "processes": processes}
+    given |= {} if options_file is None else settings.mapping(options_file)
+    given |= {name: value for name, value in options.items() if value is not None}
+    if window is not None:
+        given["layer"] = {**given.get("layer", {}), "window": window}
     begun = resume or run or Path("runs") / f"{network}-{mode}"
     with progress_bar("Training", quiet=as_json) as tell:
         if resume is not None:
@@ -110,7 +123,7 @@ def train(
                 configuration,
                 run_directory=begun,
                 start=start,
-                chip=None if chip is None else _chip(chip),
+                chip=None if chip is None else settings.chip(chip),
                 data_dir=data_dir,
                 download=download,
                 progress=tell,
@@ -161,22 +174,8 @@ def _require_nothing_else(
             )
 
 
-def _shape(text: str) -> tuple[int, int]:
-    word_lines, _, bit_lines = text.partition("x")
-    if not (word_lines.isdecimal() and bit_lines.isdecimal()):
-        raise ConfigurationError(
-            "option --array-shape", expected="WORDLINESxBITLINES, such as 128x128", got=repr(text)
-        )
-    return int(word_lines), int(bit_lines)
-
-
-def _chip(path: Path) -> Chip:
-    calibration = sources.read_calibration(str(path))
-    return sources.read_chip(str(path)) if calibration is None else calibration.shared_chip
-
-
 def _report(result: TrainingResult, *, as_json: bool) -> None:
-    from analog_model.nn.training.fit import is_first_process
+    from analog_model.nn.training.process_rank import is_first_process
 
     if not is_first_process():
         return

@@ -13,7 +13,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 from analog_model.nn.training.checkpoint import Checkpoint
 from analog_model.nn.training.configuration import TrainingConfiguration
 from analog_model.nn.training.image_stream import Batch
-from analog_model.nn.training.randomness import seed_of
+from analog_model.nn.training.randomness import seed_of, seed_torch
 from analog_model.nn.training.trainee import Trainee
 
 
@@ -41,9 +41,7 @@ class Task(LightningModule):
         """Loss, with the number of images that got their own class."""
         images = self._arranged(batch.images)
         # Noise of the layers comes from torch's own generator.
-        torch.manual_seed(
-            seed_of(self._configuration.seed, "noise", int(batch.step), self.global_rank)
-        )
+        seed_torch(seed_of(self._configuration.seed, "noise", int(batch.step), self.global_rank))
         scores = self.trainee(images, int(batch.step))
         loss = functional.cross_entropy(scores.float(), batch.labels)
         correct = (scores.detach().argmax(1) == batch.labels).sum()

@@ -27,6 +27,7 @@ from analog_model.nn.training.record import STEP_DIM, open_record
 from analog_model.nn.training.run import Run, create_run, open_run
 from analog_model.nn.training.run_directory import RunDirectory
 from analog_model.nn.training.run_facts import checked_facts, run_facts
+from analog_model.nn.training.thread_count import thread_count
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def resume(
     images = load_images(
         configuration.images, data_dir=data_dir, download=download, progress=progress
     )
-    with _held(directory), _threads(configuration.threads), torch.random.fork_rng(devices=[]):
+    with _held(directory), thread_count(configuration.threads), torch.random.fork_rng(devices=[]):
         tell("preparing", 0.0)
         run = open_run(directory, configuration, images)
         if not directory.record.exists():
@@ -160,17 +161,6 @@ def _held(directory: RunDirectory) -> Iterator[None]:
         yield
     finally:
         lock.release()
-
-
-@contextmanager
-def _threads(count: int | None) -> Iterator[None]:
-    before = torch.get_num_threads()
-    if count is not None:
-        torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _deaf(_event: Event) -> None:

@@ -54,6 +54,14 @@ class TrainedRun:
         """Inputs of training images, from which ranges are taken."""
         return load_arrays(self.directory.calibration)["inputs"]
 
+    def settings(
+        self, *, array_shape: tuple[int, int] | None = None, window: float | None = None
+    ) -> ChipSettings:
+        """How the run puts its network on a chip, with another array shape or window [s]."""
+        own = settings_of(self.configuration)
+        layer = own.layer if window is None else own.layer.replace(window=window)
+        return ChipSettings(array_shape or own.array_shape, layer, own.fold_batch_norm)
+
     def network(self) -> nn.Module:
         """The network as it was trained, in evaluation mode."""
         chip = self.chip

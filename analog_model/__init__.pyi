@@ -24,7 +24,15 @@ from .dataset.extraction_file import save_extraction as save_extraction
 from .dataset.ingest import import_measurement as import_measurement
 from .dataset.io import open_measurement as open_measurement
 from .dataset.io import save_measurement as save_measurement
+from .deployment.cost import CostAssumptions as CostAssumptions
 from .deployment.deploy import deploy as deploy
+from .deployment.files import open_deployment as open_deployment
+from .deployment.files import save_deployment as save_deployment
+from .deployment.reading_comparison import compare_readings as compare_readings
+from .deployment.result import Deployment as Deployment
+from .deployment.round_trip import recomputed_outputs as recomputed_outputs
+from .deployment.trained import deploy_run as deploy_run
+from .deployment.write_verify import WriteVerify as WriteVerify
 from .error_budget import effect_contributions as effect_contributions
 from .error_budget import error_by_bit_line as error_by_bit_line
 from .error_budget import error_by_kind as error_by_kind

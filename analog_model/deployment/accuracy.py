@@ -40,6 +40,10 @@ class LabelledInputs:
                 "deploy.batch_size", expected="at least 1", got=str(self.batch_size)
             )
 
+    def some(self, count: int) -> Tensor:
+        """About so many of the inputs, evenly spread, as a data set may be sorted by class."""
+        return self.inputs[:: -(-len(self.inputs) // count)]
+
     def accuracy(self, network: nn.Module, *, seed: int = 0) -> float:
         """Share that `network` classifies rightly, its noise drawn from `seed`."""
         generator = Generator(self.inputs.device).manual_seed(seed)

@@ -1,4 +1,4 @@
-"""Activity of a network's word lines on images: how long and how often each one is driven."""
+"""Activity of a network's word lines on images: for how long, how often each is driven."""
 
 from __future__ import annotations
 

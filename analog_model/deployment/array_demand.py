@@ -1,4 +1,4 @@
-"""Demand for arrays: how many a network needs, why, and what another scheme would need.
+"""Demand for arrays: how many a network needs, why, how many in another scheme.
 
 Layers do not share arrays. If they did, the bit lines of one beside those of another and
 driven at another time, each output would still need a place on every array that holds some

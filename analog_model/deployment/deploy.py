@@ -16,6 +16,7 @@ from analog_model.deployment.placed_layers import PlacedLayer, empty_array, plac
 from analog_model.deployment.programming import (
     ArrayOutcome,
     program_network,
+    programming_sentences,
     programming_table,
     unreached_table,
 )
@@ -78,54 +79,40 @@ def deploy(
     judge = LabelledInputs(images, labels, batch_size)
     if not seeds:
         raise ConfigurationError("deploy.seeds", expected="a chip at least", got="none")
-    instance = ProgrammedChip(chip, effects, seeds[0])
-    options = (array_shape, configuration, calibration_data)
-    before = None
-    if is_converted(network):
-        analog = _converted(network, instance, without_options=options == (None, None, None))
-    else:
-        before = judge.accuracy(network)
-        analog = convert(
-            network,
-            chip,
-            array_shape=array_shape,
-            configuration=configuration,
-            calibration_data=calibration_data,
-            programmed=instance,
-        )
-    reprogram(analog, None)
+    instance, rules = ProgrammedChip(chip, effects, seeds[0]), writing or WriteVerify()
+    digital = None if is_converted(network) else judge.accuracy(network)
+    analog = _on_arrays(network, instance, array_shape, configuration, calibration_data)
     layers = placed_layers(analog, instance.operating_chip, weight_bits=effects.weight_bits)
     empty = empty_array(analog)
     summary = layer_table(layers).merge(array_demand(layers, empty))
     require_arrays(summary, n_arrays)
     largest = largest_current or float(chip.cell_current.max()) or None
     arrays = target_table(layers, empty, largest_current=largest)
-    some = images[:IMAGES_FOR_ACTIVITY]
-    activities = observe_activity(analog, layers, some, batch_size=batch_size)
-    cost = cost_table(layers, activities, empty, assumptions or CostAssumptions())
+    cost = cost_table(
+        layers,
+        observe_activity(analog, layers, judge.some(IMAGES_FOR_ACTIVITY), batch_size=batch_size),
+        empty,
+        assumptions or CostAssumptions(),
+    )
     flawless = judge.accuracy(analog)
     chips = [instance.fresh(seed) for seed in seeds]
     outcomes, shares = _programmed(
-        analog,
-        layers,
-        chips,
-        writing=writing or WriteVerify(),
-        judge=judge,
-        progress=progress,
+        analog, layers, chips, writing=rules, judge=judge, progress=progress
     )
-    kept = [one for one in conversion_report(analog) if one.computed == "digital"]
     return Deployment(
         chip=empty,
         arrays=arrays,
         layers=summary,
         outputs=output_table(layers),
-        programming=programming_table(outcomes, seeds),
+        programming=programming_table(
+            outcomes, seeds, assumptions=programming_sentences(effects, rules)
+        ),
         unreached=unreached_table(outcomes),
         accuracy=accuracy_table(
-            shares, seeds, n_images=len(images), flawless=flawless, digital=before
+            shares, seeds, n_images=len(images), flawless=flawless, digital=digital
         ),
         cost=cost,
-        digital={one.name: one.reason for one in kept},
+        digital=_digital_layers(analog),
     )
 
 
@@ -134,18 +121,41 @@ def is_converted(network: nn.Module) -> bool:
     return any(isinstance(module, AnalogLayer) for module in network.modules())
 
 
-def _converted(network: nn.Module, instance: ProgrammedChip, *, without_options: bool) -> nn.Module:
-    """A copy of a converted network, known to be one for this chip."""
-    if not without_options:
+def _on_arrays(
+    network: nn.Module,
+    instance: ProgrammedChip,
+    array_shape: tuple[int, int] | None,
+    configuration: LayerConfiguration | None,
+    calibration_data: CalibrationData | None,
+) -> nn.Module:
+    """The network converted, or a copy of one that is; with flawless cells."""
+    if not is_converted(network):
+        analog = convert(
+            network,
+            instance.chip,
+            array_shape=array_shape,
+            configuration=configuration,
+            calibration_data=calibration_data,
+            programmed=instance,
+        )
+    elif (array_shape, configuration, calibration_data) != (None, None, None):
         raise ConfigurationError(
             "deploy.network",
             expected="a plain network beside options of its conversion",
             got="one that is converted already",
             advice="Leave the options out, or pass the plain network.",
         )
-    analog = copy.deepcopy(network)
-    reprogram(analog, instance)
+    else:
+        analog = copy.deepcopy(network)
+        # Refuses another chip than the network's.
+        reprogram(analog, instance)
+    reprogram(analog, None)
     return analog
+
+
+def _digital_layers(analog: nn.Module) -> dict[str, str]:
+    kept = [one for one in conversion_report(analog) if one.computed == "digital"]
+    return {one.name: one.reason for one in kept}
 
 
 def _programmed(

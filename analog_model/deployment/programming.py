@@ -31,6 +31,7 @@ from analog_model.deployment.write_verify import (
 )
 from analog_model.nn.convert import reprogram
 from analog_model.nn.device_fields import DeviceFields, field_generator
+from analog_model.nn.effects import Effects, ProgrammingError, StuckCells
 from analog_model.nn.programmed import ProgrammedChip
 
 
@@ -78,7 +79,6 @@ def _layer_outcomes(
     target = placed.target_share
     off, on = (_stuck(placed, field) for field in (fields.stuck_off, fields.stuck_on))
     chips = _as_manufactured(placed, empty, fields)
-    generator = field_generator(programmed.seed, layer.name, "write_verify")
     outcomes = []
     for k, in_use in enumerate(places.used):
         bench = Bench(
@@ -97,7 +97,8 @@ def _layer_outcomes(
             writing=writing,
             error=effects.programming_error,
             stuck=StuckPlaces(off[k], on[k]),
-            generator=generator,
+            # One source an array: how long another takes does not matter.
+            generator=field_generator(programmed.seed, layer.name, f"write_verify {k}"),
         )
         outcomes.append(
             ArrayOutcome(
@@ -134,14 +135,40 @@ def _put_on_layer(placed: PlacedLayer, outcomes: Sequence[ArrayOutcome]) -> None
     fields.register(layer)
 
 
+def programming_sentences(effects: Effects, writing: WriteVerify) -> tuple[str, ...]:
+    """What the programming rests on, in words."""
+    error = effects.programming_error or ProgrammingError()
+    stuck = effects.stuck or StuckCells()
+    others = [name for name in ("drift", "temperature") if getattr(effects, name) is not None]
+    levels = "" if effects.weight_bits is None else f", {2**effects.weight_bits} levels"
+    return (
+        f"a write misses by {error.proportional:.3g} of its step beside {error.full_scale:.3g} of "
+        f"full scale, upward and downward alike{levels}",
+        f"verified by the reading {writing.reading!r} to {writing.tolerance:.3g} of full scale, "
+        f"{writing.n_rounds} reads a word line, at most {writing.most_iterations} rounds",
+        f"a read of a bit line is good to {effects.read_noise:.3g} of full scale, a pulse to "
+        f"{effects.pulse_jitter:.3g} of the widest",
+        f"couplings of single cells scatter by {effects.kappa_mismatch:.3g}, "
+        f"{stuck.off:.3g} of the cells are stuck off, {stuck.on:.3g} on"
+        + (f"; with {', '.join(others)}" if others else ""),
+    )
+
+
 def programming_table(
-    outcomes: Sequence[Sequence[ArrayOutcome]], seeds: Sequence[int]
+    outcomes: Sequence[Sequence[ArrayOutcome]],
+    seeds: Sequence[int],
+    *,
+    assumptions: Sequence[str],
 ) -> xr.Dataset:
-    """Table `programming` of a deployment, from the outcomes of every chip."""
+    """Table `programming` of a deployment, from the outcomes of every chip.
+
+    Its attribute `assumptions` lists them, one a line.
+    """
     rows = [[_facts(outcome) for outcome in chip] for chip in outcomes]
     values = {name: [[one[name] for one in chip] for chip in rows] for name in rows[0][0]}
     arrays = [outcome.number for outcome in outcomes[0]]
-    return table(PROGRAMMING, values, coords={v.ARRAY: arrays, SEED: list(seeds)})
+    attrs = {"assumptions": "\n".join(assumptions)}
+    return table(PROGRAMMING, values, coords={v.ARRAY: arrays, SEED: list(seeds)}, attrs=attrs)
 
 
 def _facts(outcome: ArrayOutcome) -> dict[str, float]:

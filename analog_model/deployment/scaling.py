@@ -1,4 +1,4 @@
-"""Scaling: how a layer's inputs become pulses, and its charges outputs."""
+"""Scaling of a layer: its inputs to pulses, its charges to outputs."""
 
 from __future__ import annotations
 

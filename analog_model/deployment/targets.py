@@ -1,4 +1,4 @@
-"""Targets: what to program into every cell of the arrays, and what for."""
+"""Targets: what to program into every cell of the arrays, with what it stands for."""
 
 from __future__ import annotations
 

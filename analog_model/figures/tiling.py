@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import holoviews as hv
@@ -60,6 +61,34 @@ def position_map(
         clim=(-0.5, n_positions - 0.5),
         clipping_colors={"min": _IDLE},
         cbar_ticks=[(k, str(k)) for k in range(0, n_positions, 1 + n_positions // 12)],
+    )
+    return _with_numbers(image, cells)
+
+
+def class_map(
+    mapped: xr.Dataset,
+    layout_class: np.ndarray,
+    class_names: Sequence[str],
+    *,
+    layer: str | None = None,
+    group: int | None = None,
+) -> hv.Overlay:
+    """Layout class of each cell in use on the arrays of a layer, idle cells grey.
+
+    `layout_class` (word_line, bit_line) of an array indexes `class_names`. Other arguments as
+    `sign_map`.
+    """
+    cells = _cells_of(mapped, layer, group)
+    codes = 1 + layout_class[cells[v.WORD_LINE].values, cells[v.BIT_LINE].values]
+    shown = ("idle", *class_names)
+    quantity = hv.Dimension(v.LAYOUT_CLASS, label="layout class")
+    image = _image(cells, codes, idle=0, quantity=quantity)
+    colours = [CATEGORICAL[k % len(CATEGORICAL)] for k in range(len(class_names))]
+    image = image.opts(
+        backend=MATPLOTLIB,
+        cmap=[_IDLE, *colours],
+        clim=(-0.5, len(shown) - 0.5),
+        cbar_ticks=list(enumerate(shown)),
     )
     return _with_numbers(image, cells)
 

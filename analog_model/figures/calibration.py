@@ -82,30 +82,41 @@ def extraction_effort_curve(effort: xr.Dataset, *, kind: str = "random") -> hv.O
         bands.append(band.opts(backend=MATPLOTLIB, facecolor=colour, alpha=0.2, linewidth=0))
         curve = hv.Curve((x, middle), *axes, label=_HELD_TO.get(str(name), str(name)))
         curves.append(curve.opts(backend=MATPLOTLIB, color=colour, linewidth=1.0))
-    one_hot = decibel(float(table["one_hot_ratio"]))
-    levels = [
-        hv.HLine(at).opts(backend=MATPLOTLIB, color=INK, linewidth=0.6, linestyle=style)
-        for at, style in ((one_hot, "-"), (one_hot + decibel(2.0), "--"))
-    ]
-    names = hv.Labels(
-        (
-            [float(table["n_measurements"].min())] * 2,
-            [one_hot, one_hot + decibel(2.0)],
-            [" one-hot reads", " twice their SER"],
-        ),
-        kdims=list(axes),
-    ).opts(
-        backend=MATPLOTLIB, horizontalalignment="left", verticalalignment="bottom", color="black"
-    )
-    return hv.Overlay([*bands, *levels, *curves, names]).opts(
+    goal = _goal(table, axes)
+    middle, lowest = (_decibels(table[name].values) for name in ("signal_to_error_ratio", "lowest"))
+    low, high = float(lowest.min()), float(middle.max())
+    return hv.Overlay([*bands, *curves, *goal]).opts(
         backend=MATPLOTLIB,
         logx=True,
+        # Room for the legend below the curves.
+        ylim=(low - 0.3 * (high - low), high + 0.15 * (high - low)),
         xticks=[(at, str(at)) for at in (1, 10, 100, 1000, 10000)],
         legend_position="bottom_right",
         title=f"ideal product, {_words(kind)} patterns",
         xlabel=axes[0].label,
         ylabel=axes[1].label,
     )
+
+
+def _goal(table: xr.Dataset, axes: tuple[hv.Dimension, hv.Dimension]) -> list[Any]:
+    """Lines at the SER of the one-hot reads, at twice that, with what they are."""
+    one_hot = decibel(float(table["one_hot_ratio"]))
+    heights = [one_hot, one_hot + decibel(2.0)]
+    lines = [
+        hv.HLine(at).opts(backend=MATPLOTLIB, color=INK, linewidth=0.6, linestyle=style)
+        for at, style in zip(heights, ("-", "--"), strict=True)
+    ]
+    left = [float(table["n_measurements"].min())] * 2
+    names = hv.Labels((left, heights, [" one-hot reads", " twice their SER"]), kdims=list(axes))
+    return [
+        *lines,
+        names.opts(
+            backend=MATPLOTLIB,
+            horizontalalignment="left",
+            verticalalignment="bottom",
+            color="black",
+        ),
+    ]
 
 
 def kappa_intervals(parameters: xr.Dataset) -> hv.Overlay:

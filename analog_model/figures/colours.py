@@ -41,6 +41,13 @@ WAY_COLOURS = {
     "cumulative": CATEGORICAL[2],
     "together": CATEGORICAL[0],
 }
+# How a network was trained.
+MODE_COLOURS = {
+    "float": CATEGORICAL[7],
+    "noise": CATEGORICAL[1],
+    "straight_through": CATEGORICAL[2],
+    "hardware_aware": CATEGORICAL[0],
+}
 # Signed values: blue below zero, white at zero, red above.
 DIVERGING = list(colorcet.CET_D1A)
 DIVERGING_ON_DARK = list(colorcet.CET_D6)

@@ -20,14 +20,23 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MaxNLocator
 
 from analog_model.errors import ConfigurationError
-from analog_model.figures.preset import INCH, Preset
+from analog_model.figures.preset import INCH, POINT, Preset
 from analog_model.figures.strokes import scale_strokes
 
-# Narrowest panels [m] at a stroke of 1: a map that shares its scale, a map with a bar of its
-# own, a chart.
-NARROWEST = {"shared_map": 0.027, "map": 0.040, "chart": 0.055}
-# Panels that may stand beside each other where the page is too low for two rows.
-MOST_BESIDE = 3
+# Narrowest panels [m] at a stroke of 1: a map that shares its scale, one that has none, one
+# with a bar of its own, a chart, a chart beside the names of its rows, numbers in it.
+_SHARED_MAP, _PLAIN_MAP, _MAP, _CHART, _NAMED_CHART, _NUMBERS = (
+    0.027,
+    0.036,
+    0.040,
+    0.055,
+    0.033,
+    0.016,
+)
+# A letter's width over its height, about.
+_LETTER_WIDTH = 0.55
+# What panels can do with where a page has no room for more: of the width, of the height.
+_LEAST_WIDTH, _LEAST_HEIGHT = 0.85, 0.6
 # Bars of a bar chart, thickness of a colour bar [m] at a stroke of 1.
 _BAR, _COLOUR_BAR = 0.0016, 0.003
 # Narrowest page that puts maps and charts into one row [m] at a stroke of 1.
@@ -74,7 +83,7 @@ def draw_page(element: Any, preset: Preset, *, height: float | None = None) -> F
     places: list[Axes] = []
     for number, row in enumerate(rows):
         # A grid of its own, so that one row's labels do not narrow the panels of another.
-        cells = grid[number].subgridspec(1, len(row))
+        cells = grid[number].subgridspec(1, len(row), width_ratios=_narrowest(row, preset))
         here = [figure.add_subplot(cells[k]) for k in range(len(row))]
         for panel, place in zip(row, here, strict=True):
             _draw_panel(panel, figure, place)
@@ -89,12 +98,20 @@ def draw_page(element: Any, preset: Preset, *, height: float | None = None) -> F
 
 
 def _page_height(natural: float, preset: Preset, given: float | None) -> float:
+    most = preset.max_height
     if given is None:
-        return min(natural, preset.max_height)
-    if not 0.01 <= given <= preset.max_height:
+        if _LEAST_HEIGHT * natural > most:
+            raise ConfigurationError(
+                f"preset {preset.name}",
+                expected=f"panels that fit into {1e3 * most:.0f} mm of height",
+                got=f"panels that need {1e3 * natural:.0f} mm",
+                advice="Draw fewer at a time, or take a wider or a higher page.",
+            )
+        return min(natural, most)
+    if not 0.01 <= given <= most:
         raise ConfigurationError(
             "height",
-            expected=f"0.01 m to {preset.max_height:.4g} m, the most of preset {preset.name}",
+            expected=f"0.01 m to {most:.4g} m, the most of preset {preset.name}",
             got=f"{given:g} m",
         )
     return given
@@ -124,7 +141,8 @@ def _rows(panels: list[_Panel], preset: Preset) -> list[list[_Panel]]:
     """Rows that the panels flow into; one row where those would be higher than the page."""
     rows = _flow(panels, preset)
     high = sum(_height(row, preset) for row in rows)
-    return rows if high <= preset.max_height or len(panels) > MOST_BESIDE else [panels]
+    fits = _LEAST_WIDTH * sum(_narrowest(panels, preset)) <= preset.width
+    return [panels] if high > preset.max_height and fits else rows
 
 
 def _flow(panels: list[_Panel], preset: Preset) -> list[list[_Panel]]:
@@ -139,19 +157,29 @@ def _flow(panels: list[_Panel], preset: Preset) -> list[list[_Panel]]:
 
 def _fits(row: list[_Panel], preset: Preset) -> bool:
     # A map beside a chart would leave one of them small.
-    if (
-        len({panel.proportion is None for panel in row}) > 1
-        and preset.width < _WIDE * preset.stroke
-    ):
+    mixed = len({panel.proportion is None for panel in row}) > 1
+    if mixed and preset.width < _WIDE * preset.stroke:
         return False
-    wanted = max(_narrowest(panel, row) for panel in row) * preset.stroke
-    return wanted * len(row) <= preset.width
+    return sum(_narrowest(row, preset)) <= preset.width
 
 
-def _narrowest(panel: _Panel, row: list[_Panel]) -> float:
-    if panel.proportion is None:
-        return NARROWEST["chart"]
-    return NARROWEST["map" if panel.has_bar and not _shares(row) else "shared_map"]
+def _narrowest(row: list[_Panel], preset: Preset) -> list[float]:
+    """The least width [m] of each panel of a row."""
+    shared = _shares(row)
+    return [_least_width(panel, preset, shared=shared) for panel in row]
+
+
+def _least_width(panel: _Panel, preset: Preset, *, shared: bool) -> float:
+    if panel.proportion is not None:
+        width = (_SHARED_MAP if shared else _MAP) if panel.has_bar else _PLAIN_MAP
+        return width * preset.stroke
+    names = _options(panel.element).get("yticks")
+    if not isinstance(names, list):
+        return _CHART * preset.stroke
+    letters = max(len(name) for _, name in names)
+    numbers = any(isinstance(part, hv.Labels) for part in _elements(panel.element))
+    room = (_NAMED_CHART + numbers * _NUMBERS) * preset.stroke
+    return room + letters * _LETTER_WIDTH * preset.small * POINT
 
 
 def _shares(row: list[_Panel]) -> bool:
@@ -160,11 +188,14 @@ def _shares(row: list[_Panel]) -> bool:
 
 
 def _height(row: list[_Panel], preset: Preset) -> float:
-    slot = preset.width / len(row)
+    least = _narrowest(row, preset)
+    slots = [preset.width * one / sum(least) for one in least]
     letters = preset.line if preset.letters == "below" else 0.0
     if _shares(row):
         letters += 2.5 * preset.line + _COLOUR_BAR * preset.stroke
-    return letters + max(_panel_height(panel, slot, row, preset) for panel in row)
+    return letters + max(
+        _panel_height(panel, slot, row, preset) for panel, slot in zip(row, slots, strict=True)
+    )
 
 
 def _panel_height(panel: _Panel, slot: float, row: list[_Panel], preset: Preset) -> float:
@@ -179,13 +210,16 @@ def _panel_height(panel: _Panel, slot: float, row: list[_Panel], preset: Preset)
     bars = sum(isinstance(part, hv.Rectangles) for part in parts)
     labels = next((len(part) for part in parts if isinstance(part, hv.Labels)), 0)
     ticks = _options(panel.element).get("yticks")
-    if labels and bars:
+    if labels and (bars or isinstance(ticks, list)):
         return labels * 1.3 * line + 3.0 * line
     if isinstance(ticks, list) and bars:
         return len(ticks) * max(_BAR * preset.stroke * (bars + 0.75), line) + 4.2 * line
     if any(isinstance(part, hv.Slope) for part in parts):
         return 0.9 * min(slot, 0.09 * preset.stroke)
-    return 0.45 * min(slot, 0.089 * preset.stroke) + 3.0 * line
+    # An axis at least as long as its label.
+    label = str(_options(panel.element).get("ylabel", ""))
+    least = len(label) * _LETTER_WIDTH * preset.text * POINT
+    return max(0.45 * min(slot, 0.089 * preset.stroke), least) + 3.0 * line
 
 
 def _elements(panel: Any) -> Iterator[Any]:

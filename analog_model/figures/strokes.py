@@ -13,7 +13,8 @@ def scale_strokes(place: Axes, preset: Preset) -> None:
     """Bring what HoloViews drew, in sizes for a journal's column, to those of the preset."""
     factor = preset.stroke
     for text in place.texts:
-        text.set_fontsize(preset.small)
+        # Subscripts shrink once more.
+        text.set_fontsize(preset.text if "$" in text.get_text() else preset.small)
     if factor == 1.0:
         return
     legend = place.get_legend()

@@ -15,3 +15,10 @@ MODEL_LABELS = {
     "shared": "chosen of these",
     "full": "full, single cells",
 }
+# Modes of training, as records spell them.
+MODE_LABELS = {
+    "float": "float, no chip",
+    "noise": "weight noise, no chip",
+    "straight_through": "straight-through, on chip",
+    "hardware_aware": "hardware-aware, on chip",
+}

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from analog_model.errors import ConfigurationError, nearest_name
-from analog_model.figures.catalogue import of_arrays, of_calibrations, of_errors
+from analog_model.figures.catalogue import of_arrays, of_calibrations, of_errors, of_training
 from analog_model.figures.catalogue.entry import Entry
 
 CATALOGUE: Mapping[str, Entry] = MappingProxyType(
     {
         entry.name: entry
-        for entry in (*of_arrays.ENTRIES, *of_calibrations.ENTRIES, *of_errors.ENTRIES)
+        for module in (of_arrays, of_calibrations, of_errors, of_training)
+        for entry in module.ENTRIES
     }
 )
 # The figures of the paper, in its order.

@@ -116,6 +116,7 @@ class ClosedFormProduct(nn.Module):
             shorter.numpy(),
             n_space=self.expansion.n_space,
             n_time=self.expansion.n_time,
+            whole_feedback=self.expansion.whole_feedback,
         )
         self._time = modes.time.tolist()
         n_space = modes.space.shape[1]

@@ -42,7 +42,9 @@ class Expansion:
     `n_space`, `n_time` modes of the drop; `n_modal_nodes` of the sensitivity in them;
     `lifted_modes`: whether the modes see a lift when it happens or spread over the pulse;
     `own_apart`: whether what the modes leave out of a cell's own loss is formed for the
-    pulse at hand, by two further products, or for the mean pulse, at no cost.
+    pulse at hand, by two further products, or for the mean pulse, at no cost;
+    `whole_feedback`: whether the self-consistent term is formed from the leading modes or
+    from the first alone, which saves much of the elementwise work.
     """
 
     n_nodes: int = 2
@@ -52,6 +54,7 @@ class Expansion:
     n_modal_nodes: int = 1
     lifted_modes: bool = False
     own_apart: bool = False
+    whole_feedback: bool = True
 
 
 @dataclass(frozen=True)
@@ -180,6 +183,7 @@ def modes_of(
         pulse_width.detach().cpu().double().numpy(),
         n_space=expansion.n_space,
         n_time=expansion.n_time,
+        whole_feedback=expansion.whole_feedback,
     )
 
 

@@ -33,10 +33,9 @@ from torch import Tensor
 
 _N_TIMES = 128
 _COURSE_DEGREE = 4
-# Modes that the self-consistent term is formed from, (space, time); the others only add to L.
-# Where few modes do, the first alone costs no accuracy: the cubic form of six would then be
-# the larger part of the work. Below so many modes:
-_FEEDBACK = {6: (1, 1), 48: (2, 3), 10**9: (3, 4)}
+# Modes that the whole self-consistent term is formed from, (space, time); the others only add
+# to L. More of them where they are few beside the modes that are formed anyway.
+_FEEDBACK, _MORE_FEEDBACK, _MANY_MODES = (2, 3), (3, 4), 48
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,8 @@ class DropModes:
     - `own` (N,): g I_max times what the modes leave out of R_jj, per unit of pulse width,
       in the mean over the sample; `diagonal` (N,): g I_max R_jj, to form it exactly;
     - `feedback` (P', R', P', R', P', R'): the cubic form of L2 on the leading modes, with
-      the first alone where there are few, up to 3 by 4 where there are many.
+      P' = min(P, 2), R' = min(R, 3), or up to 3 by 4 where there are many modes; or the
+      first mode alone.
     """
 
     space: np.ndarray
@@ -147,9 +147,11 @@ def drop_modes(
     *,
     n_space: int,
     n_time: int,
+    whole_feedback: bool = True,
 ) -> DropModes:
     """Modes for `resistance` (N, N) [ohm], `strength` g I_max [1/ohm], a sample of widths / T.
 
+    Not `whole_feedback`: the self-consistent term is formed from the first mode alone.
     Without a sample, or one of no pulses, the widths are taken as spread evenly.
     """
     sample = np.asarray(pulse_width, dtype=float).ravel()
@@ -164,8 +166,9 @@ def drop_modes(
     integral = time @ (reduced * torch.as_tensor(sample)).numpy()
     held = float((integral**2).sum() / sample.sum())
     diagonal = strength * np.diag(resistance)
-    in_space, in_time = next(
-        leading for below, leading in _FEEDBACK.items() if space.shape[1] * len(time) < below
-    )
+    many = space.shape[1] * len(time) >= _MANY_MODES
+    in_space, in_time = _MORE_FEEDBACK if many else _FEEDBACK
+    if not whole_feedback:
+        in_space = in_time = 1
     leading = space[:, :in_space], time[:in_time]
     return DropModes(space, time, diagonal - kept * held, diagonal, _feedback(*leading, sample))

@@ -52,7 +52,8 @@ def cost(expansion: Expansion) -> float:
     modal = expansion.n_space * expansion.n_time * expansion.n_modal_nodes
     lifted = 0.2 * expansion.overlap_order * expansion.n_time if expansion.lifted_modes else 0.0
     apart = 2.0 * expansion.n_modal_nodes if expansion.own_apart else 0.0
-    return expansion.n_nodes * (1 + 0.1 * expansion.overlap_order) + 2 * modal + lifted + apart
+    spent = expansion.n_nodes * (1 + 0.1 * expansion.overlap_order) + 2 * modal + lifted + apart
+    return spent + (0.5 * min(modal, 6) if expansion.whole_feedback and modal > 1 else 0.0)
 
 
 def _moved(expansion: Expansion, name: str, by: int) -> Expansion:
@@ -143,14 +144,14 @@ def crosstalk_knobs(*, interpolated: bool) -> tuple[str, ...]:
 def drop_knobs(*, crosstalk: bool, interpolated: bool) -> tuple[str, ...]:
     """Knobs of the drop's modes, beside crosstalk or alone."""
     if not crosstalk:
-        return ("n_space", "n_time")
-    lifted = ("n_space", "n_time", "lifted_modes")
+        return ("n_space", "n_time", "whole_feedback")
+    lifted = ("n_space", "n_time", "whole_feedback", "lifted_modes")
     return (*lifted, "n_modal_nodes") if interpolated else lifted
 
 
 def simplest(*, crosstalk: bool) -> Expansion:
     """The cheapest expansion of all."""
-    return Expansion(n_nodes=1, overlap_order=1 if crosstalk else 0)
+    return Expansion(n_nodes=1, overlap_order=1 if crosstalk else 0, whole_feedback=False)
 
 
 def choose(

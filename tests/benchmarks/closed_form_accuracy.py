@@ -104,7 +104,13 @@ def printed(row: Row) -> str:
     e = row.expansion
     chosen = f"Q{e.n_nodes} S{e.overlap_order} P{e.n_space} R{e.n_time} q{e.n_modal_nodes}"
     chosen += "".join(
-        mark for mark, on in ((" lifted", e.lifted_modes), (" own", e.own_apart)) if on
+        mark
+        for mark, on in (
+            (" lifted", e.lifted_modes),
+            (" own", e.own_apart),
+            (" whole", e.whole_feedback and e.n_space * e.n_time > 1),
+        )
+        if on
     )
     choosing, running, exact = row.seconds
     return (

@@ -148,9 +148,7 @@ def test_feedback_is_nearly_that_of_the_ladder(profile: str, strength: float) ->
     n = 24
     slope = {"equal": 0.0, "falling": -0.5, "rising": 0.5}[profile]
     current = 1 + slope * np.linspace(-1, 1, n)
-    # So many modes that two of them take part in the feedback.
-    found = modes.drop_modes(wire(n, 0.0), strength, np.ones(n), n_space=6, n_time=1)
-    assert found.feedback.shape[0] == 2
+    found = modes.drop_modes(wire(n, 0.0), strength, np.ones(n), n_space=4, n_time=1)
     charge = [list(row) for row in torch.tensor(modal_charges(found, current, np.ones(n)))]
     first = float(lost_charge(charge, None))
     assert first == pytest.approx(strength * current @ wire(n, 0.0) @ current, rel=1e-12)

@@ -73,7 +73,7 @@ def test_the_choice_is_not_much_dearer_than_the_best() -> None:
 
 def test_a_loose_tolerance_takes_the_simplest() -> None:
     choice = choose(evaluation(smooth), EXACT, tolerance=0.5, **FLAGS)
-    assert choice.expansion == Expansion(n_nodes=1, overlap_order=1)
+    assert choice.expansion == Expansion(n_nodes=1, overlap_order=1, whole_feedback=False)
     alone = choose(
         evaluation(lambda _: 0.0),
         EXACT,
@@ -82,7 +82,7 @@ def test_a_loose_tolerance_takes_the_simplest() -> None:
         drop=False,
         interpolated=False,
     )
-    assert alone == Choice(Expansion(n_nodes=1, overlap_order=0), 0.0)
+    assert alone == Choice(Expansion(n_nodes=1, overlap_order=0, whole_feedback=False), 0.0)
 
 
 def test_only_the_effects_at_work_grow() -> None:

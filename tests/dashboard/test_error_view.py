@@ -21,6 +21,7 @@ from dashboard.views.crosstalk_figures import CrosstalkFigures
 from dashboard.views.error import ErrorView
 from dashboard.views.error_numbers import Question, error_numbers
 from dashboard.views.export import csv_file, figure_file, netcdf_file
+from tests.printed_page import fills
 
 
 @pytest.fixture(scope="module")
@@ -270,6 +271,16 @@ def test_the_crosstalk_page_exports_what_it_shows(tmp_path: Path) -> None:
         )
         assert re.fullmatch(r"my-chip-1_[a-z-]+_ieee-one-column\.svg", file.name)
         assert b"<svg" in file.content
+
+
+def test_exported_bars_have_the_colours_on_screen() -> None:
+    view = ErrorView(State())
+    for bars, name in ((view.kinds, "Kinds of pattern"), (view.effects, "Effects")):
+        on_screen = set(bars.source.data["colour"])
+        make = view.figures()[name]
+        file = figure_file(make, chip="x", figure=name, format="pdf", preset="nature_one_column")
+        assert len(on_screen) > 1
+        assert on_screen <= fills(file.content)
 
 
 def test_the_page_in_a_browser(visit: Callable[..., Page], tmp_path: Path) -> None:

@@ -9,8 +9,7 @@ import base64
 import io
 import itertools
 import re
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import holoviews as hv
@@ -27,6 +26,7 @@ from analog_model.figures.colours import CATEGORICAL, DIVERGING, KIND_COLOURS
 from analog_model.figures.paper import save_figure
 from analog_model.figures.preset import PRESETS
 from analog_model.figures.wording import MODEL_LABELS
+from tests.printed_page import fills, type_sizes
 
 KINDS = ["random", "sparse", "binary"]
 # Points of type that a page may have; a subscript is 0.7 of its label.
@@ -129,24 +129,6 @@ def figures() -> dict[str, Any]:
     }
 
 
-def streams(pdf: bytes) -> Iterator[bytes]:
-    for found in re.finditer(rb"<<([^<>]*(?:<<.*?>>)?[^<>]*)>>\s*stream\r?\n", pdf, re.DOTALL):
-        start = found.end()
-        content = pdf[start : pdf.index(b"endstream", start)]
-        yield zlib.decompressobj().decompress(content) if b"FlateDecode" in found[1] else content
-
-
-def page_of(pdf: bytes) -> bytes:
-    """Operators of the page: the stream that sets a font."""
-    return b"\n".join(one for one in streams(pdf) if re.search(rb"/F\d+ [\d.]+ Tf", one))
-
-
-def fills(pdf: bytes) -> set[str]:
-    """Colours that areas are filled with, as #rrggbb."""
-    found = re.findall(rb"([\d.]+) ([\d.]+) ([\d.]+) rg", page_of(pdf))
-    return {"#" + "".join(f"{round(255 * float(part)):02x}" for part in one) for one in found}
-
-
 def printed(element: Any, preset: str, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, Any, Any]:
     """PDF of an element, its page's box, every text in it with the box that it takes."""
     drawn: dict[int, tuple[str, Any]] = {}
@@ -186,7 +168,7 @@ def test_a_page_keeps_its_journals_rules(
     assert float(box[1]) <= PRESETS[preset].max_height / 0.0254 * 72 + 0.01
     assert b"/FontFile2" in pdf
     assert b"/Type3" not in pdf
-    sizes = [float(size) for size in re.findall(rb"/F\d+ ([\d.]+) Tf", page_of(pdf))]
+    sizes = type_sizes(pdf)
     low, high = TYPE[preset.split("_", maxsplit=1)[0]]
     assert min(sizes) >= low - 0.01
     assert max(sizes) <= high

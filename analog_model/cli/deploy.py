@@ -38,7 +38,9 @@ _Window = Annotated[
 ]
 _Chips = Annotated[int, typer.Option(min=1, help="Chips to program, one seed each.")]
 _Images = Annotated[int | None, typer.Option(min=1, help="Test images to judge by. Default: all.")]
-_Reading = Annotated[str, typer.Option(help="single, in_context, regression or leave_one_out.")]
+_Reading = Annotated[
+    str, typer.Option(help="single, in_context, patterns_only, regression, leave_one_out.")
+]
 _Tolerance = Annotated[float, typer.Option(help="Accepted error of a cell, over full scale.")]
 _Iterations = Annotated[int, typer.Option(min=1, help="Most rounds of write and read.")]
 _ProgrammingError = Annotated[

@@ -27,7 +27,6 @@ from analog_model.errors import DataError
 from analog_model.version import __version__
 
 NETCDF, CHIP_FILE, ARRAYS_FOLDER = "deployment.nc", "chip.yaml", "arrays"
-OPTIONAL = {"digital"}
 _NANO = -9
 
 
@@ -76,10 +75,9 @@ def decode_deployment(
 ) -> Deployment:
     """The deployment on `chip` held by the bytes of a NetCDF4 file; DataError for any other."""
     attrs, groups = decode_groups(content, tables.SCHEMA, source=source, max_bytes=max_bytes)
-    found = {
-        name: group(groups, name, tuple(set(specs) - OPTIONAL), source)
-        for name, specs in tables.SPECS.items()
-    }
+    found = {name: group(groups, name, (), source) for name in tables.SPECS}
+    for name, dataset in found.items():
+        tables.check_table(name, dataset, source)
     if attrs.get("chip_fingerprint") != chip.fingerprint():
         raise DataError(
             f"chip of {source}",

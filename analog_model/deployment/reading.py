@@ -1,4 +1,4 @@
-"""Reading of a programmed array: estimates of its cell currents, with noise, by one of four ways.
+"""Reading of a programmed array: estimates of its cell currents, with noise, by one of five ways.
 
     single         static reads of each word line alone: the weight by definition
     leave_one_out  all word lines on, less all but one
@@ -6,6 +6,7 @@
                    held to one round of static reads by a ridge
     in_context     as regression, on charges from which what the chip model says of crosstalk
                    and drop was taken, for the currents found so far
+    patterns_only  as in_context, for chips that cannot read a word line alone
 
 Every way spends the same number of reads. A static read sees its cell alone, so its error is
 noise; but each cell is read in one of N reads, while in a pattern of many word lines it is read
@@ -133,24 +134,43 @@ def _leave_one_out(bench: Bench, current: np.ndarray, generator: np.random.Gener
 
 
 def _halves(
-    bench: Bench, current: np.ndarray, generator: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Random patterns with their charges, beside one round of static reads."""
+    bench: Bench, current: np.ndarray, n_rounds: int, generator: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Random patterns, each word line on in every second one, with their charges."""
     n_lines = bench.word_lines.size
-    pattern = (generator.random(((bench.n_rounds - 1) * n_lines, n_lines)) < 0.5).astype(float)
-    charge = _noisy(bench, _charges(bench.chip, bench, current, pattern), 1, generator)
-    return pattern, charge, _static_reads(bench, current, 1, generator)
+    pattern = (generator.random((n_rounds * n_lines, n_lines)) < 0.5).astype(float)
+    return pattern, _noisy(bench, _charges(bench.chip, bench, current, pattern), 1, generator)
 
 
 def _regression(bench: Bench, current: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    return _extracted(_measurement(bench, *_halves(bench, current, generator)), "regression")
+    pattern, charge = _halves(bench, current, bench.n_rounds - 1, generator)
+    reads = _static_reads(bench, current, 1, generator)
+    return _extracted(_measurement(bench, pattern, charge, reads), "regression")
 
 
 def _in_context(bench: Bench, current: np.ndarray, generator: np.random.Generator) -> np.ndarray:
-    pattern, charge, reads = _halves(bench, current, generator)
-    found = np.maximum(reads, 0.0)
+    pattern, charge = _halves(bench, current, bench.n_rounds - 1, generator)
+    reads = _static_reads(bench, current, 1, generator)
+    return _corrected(bench, pattern, charge, reads, np.maximum(reads, 0.0))
+
+
+def _patterns_only(bench: Bench, current: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+    pattern, charge = _halves(bench, current, bench.n_rounds, generator)
+    start = _extracted(_measurement(bench, pattern, charge, None), "regression")
+    return _corrected(bench, pattern, charge, None, start)
+
+
+def _corrected(
+    bench: Bench,
+    pattern: np.ndarray,
+    charge: np.ndarray,
+    reads: np.ndarray | None,
+    start: np.ndarray,
+) -> np.ndarray:
+    """Currents by regression of what is left of the charges without crosstalk and drop."""
+    found = start
+    whole = np.zeros(bench.chip.cell_current.shape)
     for _ in range(_ROUNDS):
-        whole = np.zeros_like(current)
         whole[bench.cells] = found
         ideal = bench.window * pattern @ found
         beyond = _charges(bench.model, bench, whole, pattern) - ideal
@@ -165,6 +185,7 @@ READINGS: Mapping[str, Callable[[Bench, np.ndarray, np.random.Generator], np.nda
             "leave_one_out": _leave_one_out,
             "regression": _regression,
             "in_context": _in_context,
+            "patterns_only": _patterns_only,
         }
     )
 )

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import xarray as xr
 
 from analog_model import vocabulary as v
+from analog_model.errors import DataError
 
 SCHEMA = "analog-model/deployment/1"
 
@@ -148,6 +150,34 @@ COORDINATES: dict[str, tuple[str, str]] = {
     v.LAYER: (v.LAYER, "name in the network"),
     SEED: (CHIP, "seed of the chip's defects"),
 }
+
+
+# Left out where they are not known.
+OPTIONAL = {"digital"}
+
+
+def check_table(group: str, dataset: xr.Dataset, source: str) -> None:
+    """Raise DataError unless a dataset has the variables of one group, as `SPECS` says them."""
+    for name, (dims, unit, _) in SPECS[group].items():
+        if name not in dataset:
+            if name in OPTIONAL:
+                continue
+            raise DataError(
+                f"group {group} in {source}",
+                expected=f"the variable {name} ({', '.join(dims)})",
+                got=f"{', '.join(map(str, dataset.variables)) or 'none'}",
+            )
+        one = dataset[name]
+        if one.dims != dims or one.attrs.get("units") != unit:
+            raise DataError(
+                f"{name} of group {group} in {source}",
+                expected=f"dimensions {dims}, units {unit}",
+                got=f"{tuple(map(str, one.dims))}, {one.attrs.get('units')}",
+            )
+        if one.dtype.kind == "f" and not np.isfinite(one.values).all():
+            raise DataError(
+                f"{name} of group {group} in {source}", expected="finite values", got="others"
+            )
 
 
 def table(

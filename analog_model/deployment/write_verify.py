@@ -30,7 +30,9 @@ class WriteVerify(Frozen):
     - `n_rounds`: reads of each word line, or as many of patterns, for one estimate.
     """
 
-    reading: Literal["single", "leave_one_out", "regression", "in_context"] = "single"
+    reading: Literal["single", "leave_one_out", "regression", "in_context", "patterns_only"] = (
+        "single"
+    )
     tolerance: float = Field(default=0.01, gt=0, lt=1)
     most_iterations: int = Field(default=10, ge=1)
     n_rounds: int = Field(default=4, ge=1)

@@ -19,7 +19,7 @@ from analog_model.figures.units import unit_for
 
 FILLED = 0.7
 _LEGEND_ABOVE = {"frameon": False}
-_READINGS = ("single", "in_context", "regression", "leave_one_out")
+_READINGS = ("single", "in_context", "patterns_only", "regression", "leave_one_out")
 _QUANTITIES = {
     "residual": "rms error of the current / full scale [%]",
     "reading_error": "rms error of a reading / full scale [%]",

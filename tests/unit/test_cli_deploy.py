@@ -18,7 +18,8 @@ from tests.deployed import deployable_chip
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A float run, one on a chip, the chip, one with three times its coupling."""
     made = tmp_path_factory.mktemp("deploy")
-    chip = deployable_chip(16, 16)
+    # Crosstalk alone, which the closed form settles fastest.
+    chip = deployable_chip(16, 16, bit_line=am.BitLine())
     assert isinstance(chip.coupling, am.CouplingByClass)
     harsh = chip.replace(coupling=chip.coupling.replace(kappa=3 * chip.coupling.kappa))
     for name, one in (("chip", chip), ("harsh", harsh)):
@@ -67,11 +68,14 @@ def test_a_float_run_goes_onto_a_chip(folder: Path, tmp_path: Path) -> None:
 
 
 def test_a_run_on_a_chip_goes_onto_its_own_or_another(folder: Path, tmp_path: Path) -> None:
-    options = ("--chips", 1, "--images", 300, "--reading", "in_context")
-    own = results(folder / "aware", "--to", tmp_path / "own", *options)
+    options = ("--chips", 1, "--images", 300)
+    reading = ("--reading", "in_context", "--iterations", 2)
+    own = results(folder / "aware", "--to", tmp_path / "own", *options, *reading)
     other = results(
         folder / "aware", "--chip", folder / "harsh.yaml", "--to", tmp_path / "other", *options
     )
+    assert any("by the reading 'in_context'" in one for one in own["assumptions"])
+    assert own["programming"]["iterations"] == 2
     assert own["accuracy"]["digital"] is None
     assert own["chip"] == other["chip"] == "physical"
     first, second = (am.open_deployment(tmp_path / name) for name in ("own", "other"))

@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pytest
 import torch
@@ -135,6 +136,8 @@ def test_a_folder_gives_back_the_deployment(tmp_path: Path, small: Any) -> None:
         ("chip", "the chip that the deployment was made for"),
         ("garbage", "a NetCDF4"),
         ("missing", "no such file"),
+        ("unit", "target_current of group arrays in deployment.nc: expected .*units A"),
+        ("variable", r"the variable bias \(layer_output\)"),
     ],
 )
 def test_a_damaged_folder_is_refused(tmp_path: Path, change: str, message: str, small: Any) -> None:
@@ -145,8 +148,14 @@ def test_a_damaged_folder_is_refused(tmp_path: Path, change: str, message: str, 
         (folder / "chip.yaml").write_text(other.to_yaml())
     elif change == "garbage":
         (folder / "deployment.nc").write_bytes(b"garbage")
-    else:
+    elif change == "missing":
         (folder / "deployment.nc").unlink()
+    else:
+        with h5py.File(folder / "deployment.nc", "r+") as file:
+            if change == "unit":
+                file["arrays/target_current"].attrs["units"] = "nA"
+            else:
+                del file["outputs/bias"]
     with pytest.raises(DataError, match=message):
         am.open_deployment(folder)
     with pytest.raises(DataError, match="within an existing one"):

@@ -67,7 +67,9 @@ def test_curves_go_through_the_comparison(found: am.Deployment) -> None:
     for quantity in ("residual", "reading_error"):
         overlay = figures.reading_curves(compared, quantity=quantity)
         curves = {one.label: one for one in overlay.traverse(lambda one: one, [hv.Curve])}
-        assert set(curves) == {"single", "in context", "regression", "leave one out"}
+        assert set(curves) == {
+            *("single", "in context", "patterns only", "regression", "leave one out")
+        }
         np.testing.assert_allclose(
             curves["in context"].dimension_values(1),
             100 * compared[quantity].sel(reading="in_context"),

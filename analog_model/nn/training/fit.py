@@ -110,6 +110,8 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(logging.WARNING)
     try:
         with warnings.catch_warnings():
+            # Of gradients whose memory another process lays out otherwise; it costs a copy.
+            warnings.filterwarnings("ignore", message="Grad strides do not match")
             warnings.filterwarnings("ignore", module="pytorch_lightning|lightning_fabric")
             yield
     finally:

@@ -18,7 +18,7 @@ STEP_DIM, EPOCH_DIM, LABEL, PREDICTED = "training_step", "epoch", "label", "pred
 _STEP_CURVES = {
     "step_loss": ("loss", "1", "cross entropy of the batch"),
     "step_accuracy": ("accuracy", "1", "share of the batch that got its own class"),
-    "learning_rate": ("learning_rate", "1", "learning rate after the step"),
+    "learning_rate": ("learning_rate", "1", "learning rate of the step"),
 }
 _EPOCH_CURVES = {
     "train_loss": ("train_loss", "1", "mean cross entropy of the epoch's batches"),

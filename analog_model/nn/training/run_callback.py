@@ -44,6 +44,7 @@ class RunCallback(Callback):
         self.best = best
         self._journal, self._listener, self._stop = journal, listener, stop
         self.step = 0
+        self._is_asked = False
         self._epoch_steps: list[Event] = []
         self._clock = self._cpu_clock = self._saved = 0.0
 
@@ -70,21 +71,23 @@ class RunCallback(Callback):
         """Tell of the step; save or stop, unless the epoch ends here and does so itself."""
         self.step = int(batch.step) + 1
         wall_time, cpu_time = self._lap()
+        loss, accuracy, asked = self._agreed(trainer, outputs, len(batch.labels))
         event = {
             "event": STEP,
             "step": self.step,
             "epoch": int(batch.step) // self._n_batches,
-            "loss": outputs["loss"].item(),
-            "accuracy": outputs["correct"].item() / len(batch.labels),
-            "learning_rate": trainer.optimizers[0].param_groups[0]["lr"],
+            "loss": loss,
+            "accuracy": accuracy,
+            "learning_rate": outputs["learning_rate"],
             "wall_time": wall_time,
             "cpu_time": cpu_time,
         }
         self._epoch_steps.append(event)
         self._tell(event)
+        self._is_asked = asked
         if self.step % self._n_batches == 0:
             return
-        if self._asked_to_stop(trainer):
+        if asked:
             self._save(trainer, pl_module)
             raise Stopped
         if time.monotonic() - self._saved > self._configuration.checkpoint_interval:
@@ -118,7 +121,7 @@ class RunCallback(Callback):
         self._save(trainer, pl_module)
         if self._without_progress(epoch):
             trainer.should_stop = True
-        elif self._asked_to_stop(trainer) and epoch + 1 < self._configuration.epochs:
+        elif self._is_asked and epoch + 1 < self._configuration.epochs:
             raise Stopped
 
     def _lap(self) -> tuple[float, float]:
@@ -136,13 +139,14 @@ class RunCallback(Callback):
             self._journal.add(event)
             self._listener(event)
 
-    def _asked_to_stop(self, trainer: Trainer) -> bool:
-        """Whether any process was asked to: none goes on alone."""
-        asked = self._stop.asked
-        if trainer.world_size == 1:
-            return asked
-        votes = torch.tensor(float(asked), device=trainer.strategy.root_device)
-        return float(trainer.strategy.reduce(votes, reduce_op="sum")) > 0
+    def _agreed(self, trainer: Trainer, outputs: Any, n_images: int) -> tuple[float, float, bool]:
+        """Loss, accuracy over the whole batch; whether any process was asked to stop."""
+        asked = float(self._stop.asked)
+        own = [outputs["loss"].item(), outputs["correct"].item() / n_images, asked]
+        if trainer.world_size > 1:
+            mine = torch.tensor(own, device=trainer.strategy.root_device)
+            own = torch.as_tensor(trainer.strategy.reduce(mine, reduce_op="mean")).tolist()
+        return own[0], own[1], own[2] > 0
 
     def _save(self, trainer: Trainer, task: LightningModule) -> None:
         assert isinstance(task, Task)

@@ -37,15 +37,16 @@ class Task(LightningModule):
         self._checkpoint = checkpoint
         self._sums = torch.zeros(3)
 
-    def training_step(self, batch: Batch, _index: int) -> dict[str, Tensor]:
-        """Loss, with the number of images that got their own class."""
+    def training_step(self, batch: Batch, _index: int) -> dict[str, Tensor | float]:
+        """Loss, number of images that got their own class, learning rate."""
         images = self._arranged(batch.images)
         # Noise of the layers comes from torch's own generator.
         seed_torch(seed_of(self._configuration.seed, "noise", int(batch.step), self.global_rank))
         scores = self.trainee(images, int(batch.step))
         loss = functional.cross_entropy(scores.float(), batch.labels)
         correct = (scores.detach().argmax(1) == batch.labels).sum()
-        return {"loss": loss, "correct": correct}
+        rate = float(self.trainer.optimizers[0].param_groups[0]["lr"])
+        return {"loss": loss, "correct": correct, "learning_rate": rate}
 
     def on_validation_epoch_start(self) -> None:
         """Forget the previous evaluation."""

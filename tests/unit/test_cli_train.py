@@ -1,0 +1,113 @@
+"""The commands `train` and `evaluate`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+import analog_model as am
+from analog_model.cli import app
+from tests.training_runs import QUICK, harsh_chip
+
+
+def run(*arguments: object) -> Any:
+    return CliRunner().invoke(app, [*map(str, arguments)])
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with options, a chip, a finished float run."""
+    folder = tmp_path_factory.mktemp("command")
+    (folder / "options.yaml").write_text(yaml.safe_dump(QUICK))
+    (folder / "chip.yaml").write_text(harsh_chip().to_yaml())
+    done = run(
+        *("train", "mlp_4x4", "--options", folder / "options.yaml", "--epochs", 2),
+        *("--run", folder / "float", "--json"),
+    )
+    assert done.exit_code == 0, done.stderr
+    facts = json.loads(done.stdout)
+    record = am.nn.open_record(folder / "float" / "record.nc")
+    assert facts["accuracy"] == float(record["accuracy"])
+    # An option goes before the file, the file before the recipe.
+    assert (facts["epochs"], facts["steps"], facts["images"]) == (2, 78, "mnist_5k")
+    return folder
+
+
+def test_a_network_is_trained_for_a_chip_and_judged(folder: Path) -> None:
+    options = yaml.safe_dump({**QUICK, "epochs": 1, "layer": {"tolerance": 0.01}})
+    (folder / "retraining.yaml").write_text(options)
+    done = run(
+        *("train", "mlp_4x4", "--mode", "hardware-aware", "--from", folder / "float"),
+        *("--chip", folder / "chip.yaml", "--array-shape", "16x12", "--chips", 2),
+        *("--options", folder / "retraining.yaml", "--run", folder / "aware"),
+    )
+    assert done.exit_code == 0, done.stderr
+    assert "hardware-aware training of mlp_4x4" in done.stdout
+    assert "mnist_5k, 1000 of them the test part" in done.stdout
+    configuration = yaml.safe_load((folder / "aware" / "configuration.yaml").read_text())
+    assert configuration["array_shape"] == [16, 12]
+    assert configuration["variation"]["n_chips"] == 2
+    record = am.nn.open_record(folder / "aware" / "record.nc")
+    written = folder / "judged.nc"
+    judged = run(
+        *("evaluate", folder / "aware", "--chip", folder / "chip.yaml", "--chips", 2),
+        *("--json", "--output", written),
+    )
+    assert judged.exit_code == 0, judged.stderr
+    facts = json.loads(judged.stdout)
+    assert facts["accuracy"] == float(record["accuracy"])
+    assert facts["chips"]["count"] == 2
+    assert [one["layer"] for one in facts["layers"]] == ["1", "3"]
+    assert written.exists()
+    plain = run("evaluate", folder / "float")
+    assert plain.exit_code == 0, plain.stderr
+    assert "as trained" in plain.stdout
+    again = run("train", "--resume", folder / "aware", "--json")
+    assert again.exit_code == 0, again.stderr
+    assert json.loads(again.stdout)["accuracy"] == facts["accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["train"], "argument NETWORK: expected a network, or --resume"),
+        (["train", "lenet"], "Did you mean 'lenet5'?"),
+        (["train", "lenet5", "--mode", "hardware"], "Did you mean 'hardware-aware'?"),
+        (["train", "lenet5", "--mode", "noise", "--chip", "{}/chip.yaml"], "trains on no chip"),
+        (["train", "lenet5", "--mode", "hardware-aware"], "train.chip: expected one"),
+        (["train", "lenet5", "--array-shape", "16"], "WORDLINESxBITLINES"),
+        (["train", "lenet5", "--resume", "{}/float"], "none with --resume"),
+        (["train", "--resume", "{}/nothing"], "the directory of a training run"),
+        (["train", "mlp_4x4", "--run", "{}/float"], "a name that is not taken, got a run"),
+        (["train", "mlp_4x4", "--options", "{}/chip.yaml"], "TrainingConfiguration.name"),
+        (
+            ["train", "lenet5", "--images", "mnist", "--data-dir", "{}", "--no-download"],
+            "allow the download. The images mnist_5k need none.",
+        ),
+        (["evaluate", "{}/float", "--chips", "3"], "expected --chip, whose kind they are"),
+        (["evaluate", "{}/nothing"], "the directory of a training run"),
+    ],
+)
+def test_bad_input_is_told_in_one_line(
+    folder: Path,
+    arguments: list[str],
+    message: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("ANALOG_MODEL_DATA", raising=False)
+    done = run(*[argument.format(folder) for argument in arguments])
+    assert done.exit_code == 2, done.stdout + done.stderr
+    assert message in one_line(done.stderr)
+    assert len(done.stderr.strip().splitlines()) == 1

@@ -19,6 +19,8 @@ from analog_model.physics.tolerance import Choice, choose
 
 # The probe: enough outputs for a stable rms, few enough for slots to take about a second.
 _VECTORS, _IMAGES, _PIXELS, _OUTPUTS = 16, 4, 2, 12
+# Of few word lines more vectors, as of other closed forms: rare overlaps must show.
+_PULSES = 2048
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def _fast_bfloat16() -> bool:
 def _part(arrays: LayerArrays, width: Tensor) -> Tensor:
     """Some vectors, or crops from the middle of some images."""
     if width.ndim == 2:
-        return width[:_VECTORS]
+        return width[: max(_VECTORS, _PULSES // width.shape[1])]
     kernel, geometry = arrays.tiling.rows.kernel_shape, arrays.geometry
     crop = []
     for axis in (0, 1):

@@ -20,6 +20,9 @@ from analog_model.physics.tolerance import (
 )
 
 _VECTORS, _BIT_LINES = 16, 32
+# Pulses that the vectors should hold together: of sparse ones on few word lines only some
+# meet a neighbour's, and what the probe does not show cannot be chosen for.
+_PULSES = 2048
 # Errors of crosstalk and drop add as squares nearly: the drop keeps 0.92 of the tolerance.
 _SHARE_OF_CROSSTALK = 0.4
 
@@ -56,7 +59,8 @@ class Probe:
             kappa=None if array.kappa is None else array.kappa.detach()[:, :, columns],
             full_scale=None,
         )
-        vectors = _spread(len(self._sample), _VECTORS).to(pulse_width.device)
+        most = max(_VECTORS, _PULSES // array.n_word_lines)
+        vectors = _spread(len(self._sample), most).to(pulse_width.device)
         self._width = self._sample[vectors]
         self._exact = self._slots(self._array)
 

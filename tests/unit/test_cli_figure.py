@@ -13,10 +13,13 @@ from typer.testing import CliRunner
 
 import analog_model as am
 from analog_model.cli import app
+from analog_model.deployment.files import save_deployment
 from analog_model.figures import crosstalk, story
 from analog_model.figures.catalogue.entries import CATALOGUE, STORY
 from analog_model.figures.paper import save_figure
 from analog_model.nn.training.record import record_of, save_record
+from tests.deployed import deployable_chip, deployed, exact, perceptron
+from tests.printed_page import type_sizes
 from tests.unit.test_cli_calibrate import planted
 
 
@@ -56,8 +59,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     calibration = am.calibrate(planted())
     am.save_calibration(calibration, path / "calibration.nc")
     (path / "chip.yaml").write_text(calibration.chip.to_yaml(), encoding="utf-8")
+    digital, inputs = perceptron()
+    chip = deployable_chip()
+    network = am.nn.convert(digital, chip, configuration=exact(), calibration_data=inputs)
+    save_deployment(deployed(network.eval(), inputs, chip), path / "deployment")
     write_record(path / "float.nc")
-    write_record(path / "aware.nc", mode="hardware_aware")
+    (path / "aware").mkdir()
+    write_record(path / "aware" / "record.nc", mode="hardware_aware")
     return path
 
 
@@ -67,7 +75,8 @@ SOURCES = {
     "measurement": ["reference"],
     "chip": ["chip.yaml"],
     "layout": ["routed_feeders"],
-    "record": ["float.nc", "aware.nc"],
+    "record": ["float.nc", "aware"],
+    "deployment": ["deployment"],
 }
 
 
@@ -75,15 +84,23 @@ SOURCES = {
 def test_every_figure_is_drawn_from_the_poorest_source(
     need: str, folder: Path, tmp_path: Path
 ) -> None:
-    names = [entry.name for entry in CATALOGUE.values() if entry.need == need]
-    files = [folder / name if "." in name else name for name in SOURCES[need]]
+    entries = [entry for entry in CATALOGUE.values() if entry.need == need]
+    names = [entry.name for entry in entries]
+    files = [folder / name if (folder / name).exists() else name for name in SOURCES[need]]
     options = [part for file in files for part in ("--from", file)]
-    done = run(*names, *options, "--to", tmp_path, "--format", "svg", "--json")
-    assert done.exit_code == 0, done.stderr
-    written = json.loads(done.stdout)["written"]
-    assert sorted(written) == sorted(str(tmp_path / f"{name}.svg") for name in names)
+    written = []
+    # Several layers do not go into one figure.
+    for choice in ((), ("--layer", "0")):
+        asked = [one.name for one in entries if ("layer" in one.choices) == bool(choice)]
+        if asked:
+            to = tmp_path if len(asked) > 1 else tmp_path / f"{asked[0]}.pdf"
+            done = run(*asked, *options, *choice, "--to", to, "--json")
+            assert done.exit_code == 0, done.stderr
+            written += json.loads(done.stdout)["written"]
+    assert sorted(written) == sorted(str(tmp_path / f"{name}.pdf") for name in names)
     for name in written:
-        assert Path(name).read_bytes().count(b"<path") > 8
+        assert Path(name).read_bytes().startswith(b"%PDF-")
+        assert type_sizes(Path(name).read_bytes())
 
 
 def test_the_list_has_every_figure_with_the_story() -> None:
@@ -154,6 +171,8 @@ def test_a_layout_is_drawn_from_its_map(tmp_path: Path) -> None:
             "figure 'weights' from float.nc: expected a chip",
         ),
         (["weights", "--from", "chip.nc", "--to", "a.pdf"], "chip.nc: expected a file"),
+        (["accuracy", "--from", ".", "--to", "a.pdf"], "folder of a finished run"),
+        (["layer-signs", "--from", "deployment", "--to", "a.pdf"], "the name of one layer"),
         (["charges", "--from", "reference", "--to", "a.pdf", "--model", "fall"], "'full'?"),
     ],
 )

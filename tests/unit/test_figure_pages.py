@@ -154,7 +154,7 @@ PAGES = [
     (name, preset)
     for name in PANELS
     for preset in WIDTHS
-    if preset != "slides" or name in ("array", "ladder", "accuracy")
+    if preset != "slides" or name in ("array", "ladder")
 ]
 
 

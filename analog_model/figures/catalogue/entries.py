@@ -6,13 +6,19 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from analog_model.errors import ConfigurationError, nearest_name
-from analog_model.figures.catalogue import of_arrays, of_calibrations, of_errors, of_training
+from analog_model.figures.catalogue import (
+    of_arrays,
+    of_calibrations,
+    of_deployments,
+    of_errors,
+    of_training,
+)
 from analog_model.figures.catalogue.entry import Entry
 
 CATALOGUE: Mapping[str, Entry] = MappingProxyType(
     {
         entry.name: entry
-        for module in (of_arrays, of_calibrations, of_errors, of_training)
+        for module in (of_arrays, of_calibrations, of_errors, of_training, of_deployments)
         for entry in module.ENTRIES
     }
 )

@@ -10,11 +10,12 @@ import xarray as xr
 
 from analog_model.calibration.result import Calibration
 from analog_model.chip import Chip
+from analog_model.deployment.result import Deployment
 from analog_model.errors import ConfigurationError
 from analog_model.extraction_comparison import compare_extractions, extraction_effort
 from analog_model.first_estimate import starting_chip
 
-Content = Calibration | Chip | xr.Dataset
+Content = Calibration | Chip | Deployment | xr.Dataset
 
 
 class Need(NamedTuple):
@@ -91,8 +92,13 @@ class Source:
 
     @property
     def dataset(self) -> xr.Dataset:
-        """The file's own Dataset: a layout map, a record, a deployment."""
+        """The file's own Dataset: a measurement, a layout map, a record."""
         assert isinstance(self.content, xr.Dataset)
+        return self.content
+
+    @property
+    def deployment(self) -> Deployment:
+        assert isinstance(self.content, Deployment)
         return self.content
 
     @property
@@ -106,7 +112,7 @@ class Source:
             return self.content
         if isinstance(self.content, Calibration):
             return self._calibrated_chip(self.content, weight_set)
-        return starting_chip(self.content, weight_set=weight_set or 0)
+        return starting_chip(self.dataset, weight_set=weight_set or 0)
 
     def weight_set(self, asked: int | None) -> int:
         """The weight set asked for, else that of the calibration, else the first."""

@@ -68,11 +68,12 @@ def demand_sentences(layers: xr.Dataset) -> tuple[str, ...]:
         rows, columns, groups = (
             int(one[key]) for key in (v.N_ROW_TILES, v.N_COLUMN_TILES, v.N_GROUPS)
         )
+        needed = _counted(int(one[v.N_ARRAYS]))
         along = f"{rows} along the {int(one['n_weight_rows'])} inputs, {columns} along the outputs"
         lines.append(
             f"{name}: {int(one['n_outputs'])} outputs as {_WAY[scheme]}, "
-            f"{int(one[f'n_places_{scheme}'])} of them to an array: {int(one[v.N_ARRAYS])} "
-            f"arrays, {along}{f', {groups} groups' if groups > 1 else ''}"
+            f"{int(one[f'n_places_{scheme}'])} of them to an array: {needed}, {along}"
+            f"{f', {groups} groups' if groups > 1 else ''}"
         )
     counts = "; ".join(
         f"{scheme} weights {int(layers[f'n_arrays_{scheme}'].sum())}, "
@@ -80,7 +81,11 @@ def demand_sentences(layers: xr.Dataset) -> tuple[str, ...]:
         for scheme in SCHEMES
     )
     total = int(layers[v.N_ARRAYS].sum())
-    return (*lines, f"{total} arrays in all ({counts})")
+    return (*lines, f"{_counted(total)} in all ({counts})")
+
+
+def _counted(n_arrays: int) -> str:
+    return f"{n_arrays} array{'' if n_arrays == 1 else 's'}"
 
 
 def require_arrays(layers: xr.Dataset, n_arrays: int | None) -> None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
-
-import typer
+from typing import TYPE_CHECKING, Any
 
 from analog_model.cli import output, settings
+from analog_model.cli import training_options as options
 from analog_model.cli.work import progress_bar
 from analog_model.errors import ConfigurationError
 
@@ -18,40 +17,22 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="Directory of a finished training run.")],
+    run: options.FinishedRun,
     *,
-    chip: Annotated[
-        Path | None, typer.Option(help="Chip (YAML, or a calibration) to put the network on.")
-    ] = None,
-    array_shape: Annotated[
-        str | None, typer.Option(help="Arrays as WORDLINESxBITLINES. Default: the run's.")
-    ] = None,
-    window: Annotated[
-        float | None, typer.Option(help="Widest pulse in s, where the chip has no pulse codes.")
-    ] = None,
-    chips: Annotated[
-        int, typer.Option(min=0, help="So many further chips that vary by --variation.")
-    ] = 0,
-    variation: Annotated[
-        float, typer.Option(min=0, max=0.99, help="Of all kappas, of all resistances; a share.")
-    ] = 0.2,
-    mismatch: Annotated[
-        float, typer.Option(min=0, help="Of every kappa of every cell, relative deviation.")
-    ] = 0.0,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Of the chips; other than that of training.")
-    ] = 1000,
-    images: Annotated[str | None, typer.Option(help="Default: those of the run.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch.")] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the images. Default: ANALOG_MODEL_DATA.")
-    ] = None,
-    download: Annotated[bool, typer.Option(help="Fetch images that are not there.")] = True,
-    destination: Annotated[
-        Path | None, typer.Option("--output", "-o", help="NetCDF file to write, .nc.")
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    chip: options.JudgingChip = None,
+    array_shape: options.RunArrayShape = None,
+    window: options.Window = None,
+    chips: options.FurtherChips = 0,
+    variation: options.Variation = 0.2,
+    mismatch: options.Mismatch = 0.0,
+    seed: options.ChipSeed = 1000,
+    images: options.RunImages = None,
+    threads: options.Threads = None,
+    data_dir: options.DataDir = None,
+    download: options.Download = True,
+    destination: options.Destination = None,
+    force: options.Force = False,
+    as_json: options.AsJson = False,
 ) -> None:
     """Judge a trained network by the whole test part.
 

@@ -4,141 +4,129 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from analog_model.cli import output, settings
+from analog_model.cli import training_options as options
 from analog_model.cli.work import progress_bar
 from analog_model.errors import ConfigurationError, nearest_name
 
 if TYPE_CHECKING:
     import xarray as xr
 
+    from analog_model.chip import Chip
     from analog_model.nn.training.configuration import TrainingConfiguration
     from analog_model.nn.training.train import TrainingResult
 
 
 def train(
-    network: Annotated[
-        str | None, typer.Argument(help="mlp_4x4, mlp_14x14, lenet5 or vgg_small.")
-    ] = None,
+    network: options.Network = None,
     *,
-    mode: Annotated[
-        str, typer.Option(help="float, noise, hardware-aware or straight-through.")
-    ] = "float",
-    run: Annotated[
-        Path | None, typer.Option(help="Directory to make. Default: runs/NETWORK-MODE.")
-    ] = None,
-    resume: Annotated[
-        Path | None, typer.Option(help="Directory of a run to go on with, instead of NETWORK.")
-    ] = None,
-    start: Annotated[
-        Path | None, typer.Option("--from", help="Finished run whose weights to start from.")
-    ] = None,
-    chip: Annotated[
-        Path | None, typer.Option(help="Chip (YAML, or a calibration) to train for.")
-    ] = None,
-    array_shape: Annotated[
-        str | None, typer.Option(help="Arrays as WORDLINESxBITLINES. Default: the chip's own.")
-    ] = None,
-    images: Annotated[
-        str | None,
-        typer.Option(
-            help="mnist_5k, mnist or cifar10. Default: mnist_5k, which needs no download, "
-            "for digits; cifar10 for vgg_small."
-        ),
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(min=1)] = None,
-    batch_size: Annotated[int | None, typer.Option(min=1)] = None,
-    learning_rate: Annotated[float | None, typer.Option(help="Its peak.")] = None,
-    weight_noise: Annotated[
-        float | None, typer.Option(help="Of mode noise, in shares of a layer's largest weight.")
-    ] = None,
-    validation_per_class: Annotated[
-        int | None, typer.Option(min=0, help="Training images held out to judge each epoch.")
-    ] = None,
-    patience: Annotated[
-        int | None, typer.Option(min=1, help="Epochs without progress after which to stop.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0)] = 0,
-    precision: Annotated[
-        str | None, typer.Option(help="32-true, or bf16-mixed for training in bfloat16.")
-    ] = None,
-    compiled: Annotated[bool, typer.Option("--compile", help="With torch.compile.")] = False,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads of torch.")] = None,
-    processes: Annotated[int, typer.Option(min=1, help="Processes that share each batch.")] = 1,
-    window: Annotated[
-        float | None, typer.Option(help="Widest pulse in s, where the chip has no pulse codes.")
-    ] = None,
-    chips: Annotated[
-        int | None, typer.Option(min=1, help="Train on so many chips, which vary by 20 %.")
-    ] = None,
-    options_file: Annotated[
-        Path | None,
-        typer.Option("--options", help="YAML with further values of the configuration."),
-    ] = None,
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the images. Default: ANALOG_MODEL_DATA.")
-    ] = None,
-    download: Annotated[bool, typer.Option(help="Fetch images that are not there.")] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    mode: options.Mode = None,
+    run: options.Run = None,
+    resume: options.Resume = None,
+    start: options.Start = None,
+    chip: options.Chip = None,
+    array_shape: options.ArrayShape = None,
+    images: options.Images = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    learning_rate: options.LearningRate = None,
+    weight_noise: options.WeightNoise = None,
+    validation_per_class: options.ValidationPerClass = None,
+    patience: options.Patience = None,
+    seed: options.Seed = None,
+    compiled: options.Compiled = None,
+    threads: options.Threads = None,
+    processes: options.Processes = None,
+    window: options.Window = None,
+    chips: options.Chips = None,
+    options_file: options.OptionsFile = None,
+    data_dir: options.DataDir = None,
+    download: options.Download = True,
+    as_json: options.AsJson = False,
 ) -> None:
     """Train a network, or go on with a run.
 
     Options that are not given come from a recipe of the network and mode. Ctrl-C stops with
     a checkpoint: --resume goes on from there, as it does after any other end.
     """
-    options: dict[str, Any] = {
+    values = {
         "epochs": epochs,
         "batch_size": batch_size,
         "learning_rate": learning_rate,
         "weight_noise": weight_noise,
         "validation_per_class": validation_per_class,
         "patience": patience,
-        "precision": precision,
+        "seed": seed,
+        "compiled": compiled,
         "threads": threads,
-        "array_shape": None if array_shape is None else settings.shape(array_shape),
-        "variation": None if chips is None else {"n_chips": chips},
+        "processes": processes,
+        "array_shape": array_shape,
+        "window": window,
+        "chips": chips,
     }
-    given: dict[str, Any] = {"seed": seed, "compiled": compiled, "processes": processes}
-    given |= {} if options_file is None else settings.mapping(options_file)
-    given |= {name: value for name, value in options.items() if value is not None}
-    if window is not None:
-        given["layer"] = {**given.get("layer", {}), "window": window}
-    begun = resume or run or Path("runs") / f"{network}-{mode}"
-    with progress_bar("Training", quiet=as_json) as tell:
-        if resume is not None:
-            _require_nothing_else(network, run, start, chip)
-            from analog_model.nn.training import train as training
-
-            result = training.resume(resume, data_dir=data_dir, download=download, progress=tell)
-        else:
-            configuration = _configuration(
-                network, mode=mode, images=images, retrained=start is not None, given=given
-            )
-            from analog_model.nn.training import train as training
-
-            result = training.train(
-                configuration,
-                run_directory=begun,
-                start=start,
-                chip=None if chip is None else settings.chip(chip),
-                data_dir=data_dir,
-                download=download,
-                progress=tell,
-            )
+    given = {name: value for name, value in values.items() if value is not None}
+    if resume is not None:
+        own = {"run": run, "from": start, "chip": chip, "images": images, "options": options_file}
+        _require_nothing_else({"network": network, "mode": mode, **own, **given})
+        result = _resumed(resume, data_dir=data_dir, download=download, quiet=as_json)
+    else:
+        given |= {"mode": mode or "float"}
+        result = _trained(
+            _configuration(network, images, given, file=options_file, retrained=start is not None),
+            run=run or Path("runs") / f"{network}-{given['mode']}",
+            start=start,
+            chip=None if chip is None else settings.chip(chip),
+            data_dir=data_dir,
+            download=download,
+            quiet=as_json,
+        )
     _report(result, as_json=as_json)
+
+
+def _resumed(run: Path, *, data_dir: Path | None, download: bool, quiet: bool) -> TrainingResult:
+    from analog_model.nn.training.train import resume
+
+    with progress_bar("Training", quiet=quiet) as tell:
+        return resume(run, data_dir=data_dir, download=download, progress=tell)
+
+
+def _trained(
+    configuration: TrainingConfiguration,
+    *,
+    run: Path,
+    start: Path | None,
+    chip: Chip | None,
+    data_dir: Path | None,
+    download: bool,
+    quiet: bool,
+) -> TrainingResult:
+    from analog_model.nn.training import train as training
+
+    with progress_bar("Training", quiet=quiet) as tell:
+        return training.train(
+            configuration,
+            run_directory=run,
+            start=start,
+            chip=chip,
+            data_dir=data_dir,
+            download=download,
+            progress=tell,
+        )
 
 
 def _configuration(
     network: str | None,
-    *,
-    mode: str,
     images: str | None,
-    retrained: bool,
     given: dict[str, Any],
+    *,
+    file: Path | None,
+    retrained: bool,
 ) -> TrainingConfiguration:
+    """The recipe with what the file changes, then what options change."""
     from analog_model.nn.training.configuration import MODES
     from analog_model.nn.training.recipes import recipe
 
@@ -146,6 +134,8 @@ def _configuration(
         raise ConfigurationError(
             "argument NETWORK", expected="a network, or --resume with a run", got="neither"
         )
+    changes = {**({} if file is None else settings.mapping(file)), **given}
+    mode = changes.pop("mode")
     named = mode.replace("-", "_")
     if named not in MODES:
         valid = [name.replace("_", "-") for name in MODES]
@@ -155,22 +145,23 @@ def _configuration(
             got=repr(mode),
             advice=nearest_name(mode, valid),
         )
-    return recipe(network, mode=named, images=images, retrained=retrained, changes=given)
+    if "array_shape" in given:
+        changes["array_shape"] = settings.shape(given["array_shape"])
+    if "window" in given:
+        changes["layer"] = {**changes.get("layer", {}), "window": changes.pop("window")}
+    if "chips" in given:
+        changes["variation"] = {**changes.get("variation", {}), "n_chips": changes.pop("chips")}
+    return recipe(network, mode=named, images=images, retrained=retrained, changes=changes)
 
 
-def _require_nothing_else(
-    network: str | None, run: Path | None, start: Path | None, chip: Path | None
-) -> None:
+def _require_nothing_else(given: dict[str, Any]) -> None:
     """A run that goes on is what it was."""
-    for name, given in (
-        ("argument NETWORK", network),
-        ("option --run", run),
-        ("option --from", start),
-        ("option --chip", chip),
-    ):
-        if given is not None:
+    for name, value in given.items():
+        if value is not None:
             raise ConfigurationError(
-                name, expected="none with --resume, whose run has its own", got=str(given)
+                f"option --{name.replace('_', '-')}" if name != "network" else "argument NETWORK",
+                expected="none with --resume, whose run has its own",
+                got=str(value),
             )
 
 

@@ -86,6 +86,7 @@ def test_a_network_is_trained_for_a_chip_and_judged(folder: Path) -> None:
         (["train", "lenet5", "--mode", "hardware-aware"], "train.chip: expected one"),
         (["train", "lenet5", "--array-shape", "16"], "WORDLINESxBITLINES"),
         (["train", "lenet5", "--resume", "{}/float"], "none with --resume"),
+        (["train", "--resume", "{}/float", "--epochs", "3"], "option --epochs: expected none"),
         (["train", "--resume", "{}/nothing"], "the directory of a training run"),
         (["train", "mlp_4x4", "--run", "{}/float"], "a name that is not taken, got a run"),
         (["train", "mlp_4x4", "--options", "{}/chip.yaml"], "TrainingConfiguration.name"),

@@ -1,4 +1,4 @@
-"""Callback that keeps a run's journal, its checkpoints, and stops it when asked."""
+"""Callback of a run: journal, checkpoints, stop on request."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ def test_targets_are_the_weights_in_amperes() -> None:
     expected = FULL_SCALE * np.array([[1, 0, 0, 0], [0, 0.5, 0.25, 0]])
     np.testing.assert_allclose(found.arrays["target_current"][0], expected, rtol=1e-7)
     assert found.arrays["minus_line"].values.tolist() == [[1, -1, 3, -1]]
-    assert float(found.layers["seconds_per_input"][0]) == pytest.approx(255e-9 / 2)
+    assert float(found.layers["seconds_per_input"][0]) == pytest.approx(255e-9 / 2, rel=1e-6, abs=0)
     # A charge of T I_max is the product of the largest weight with the largest input, 1 x 2.
     per_coulomb = found.outputs["output_per_coulomb"].values
     np.testing.assert_allclose(per_coulomb, 2 / (255e-9 * FULL_SCALE), rtol=1e-6)
@@ -87,12 +87,16 @@ def test_the_cost_of_a_linear_layer_by_hand(signed: bool) -> None:
     assumed = am.CostAssumptions(word_line_capacitance=3e-15, readout_time=1e-7)
     cost = deployed(network, inputs, chip, assumptions=assumed, **settings).cost
     charge = 255e-9 * 1e-7 + 51e-9 * 0.5e-7
-    assert float(cost["charge"][0]) == pytest.approx(charge, rel=1e-6)
-    assert float(cost["energy_bit_line"][0]) == pytest.approx(0.5 * charge, rel=1e-6)
-    assert float(cost["energy_word_line"][0]) == pytest.approx(2 * 2 * 3e-15 * 2**2)
-    assert float(cost["energy"][0]) == pytest.approx(0.5 * charge + 48e-15, rel=1e-6)
+    assert float(cost["charge"][0]) == pytest.approx(charge, rel=1e-6, abs=0)
+    assert float(cost["energy_bit_line"][0]) == pytest.approx(0.5 * charge, rel=1e-6, abs=0)
+    assert float(cost["energy_word_line"][0]) == pytest.approx(
+        2 * 2 * 3e-15 * 2**2, rel=1e-6, abs=0
+    )
+    assert float(cost["energy"][0]) == pytest.approx(0.5 * charge + 48e-15, rel=1e-6, abs=0)
     n_phases = 2 if signed else 1
-    assert float(cost["latency"][0]) == pytest.approx(n_phases * (255e-9 + 1e-7 + 50e-9))
+    assert float(cost["latency"][0]) == pytest.approx(
+        n_phases * (255e-9 + 1e-7 + 50e-9), rel=1e-6, abs=0
+    )
     assert int(cost["n_operations"][0]) == n_phases
     assert int(cost["n_products"][0]) == 2
     assert "3 fF of word line a cell (assumed, not measured)" in cost.attrs["assumptions"]
@@ -117,8 +121,34 @@ def test_the_cost_of_a_convolution_counts_what_each_position_sees() -> None:
     assert found.arrays.sizes["array"] == 6
     assert int(cost["n_operations"][0]) == 4
     assert float(cost["n_pulses"][0]) == 2 * 16
-    assert float(cost["charge"][0]) == pytest.approx(2 * 16 * 255e-9 * FULL_SCALE)
+    assert float(cost["charge"][0]) == pytest.approx(2 * 16 * 255e-9 * FULL_SCALE, rel=1e-6, abs=0)
     assert int(cost["n_products"][0]) == 2 * 9 * 4
+    assert "differential weights 6, at least 6 if" in found.sentences()[-1]
+
+
+def test_the_charge_of_any_convolution_is_that_of_one_with_both_currents() -> None:
+    """Groups, stride, dilation, padding, two phases: torch's convolution with I_plus + I_minus.
+
+    Of pulses alike, with ones; each of the column tiles has its own.
+    """
+    torch.manual_seed(2)
+    shape: dict[str, Any] = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2), "groups": 2}
+    convolution = nn.Conv2d(4, 12, (3, 2), **shape)
+    inputs = torch.randn(3, 4, 7, 6)
+    chip = square_chip()
+    network = nn.Sequential(convolution, nn.Flatten())
+    settings = calibrated(inputs, input_range=2.0, signed_inputs=True, input_bits=None)
+    found = deployed(network, inputs, chip, **settings)
+    size = (inputs.abs() / 2).clamp(max=1)
+    weight = convolution.weight.detach().abs()
+    weight /= weight.max()
+    drawn = nn.functional.conv2d(size, weight, **shape).sum() / 3
+    charge = float(drawn) * 255e-9 * FULL_SCALE
+    assert float(found.cost["charge"][0]) == pytest.approx(charge, rel=1e-5, abs=0)
+    ones = torch.ones(2, *weight.shape[1:])
+    pulses = nn.functional.conv2d((size > 0).float(), ones, **shape).sum() / 3
+    n_column_tiles = int(found.layers["n_column_tiles"][0])
+    assert float(found.cost["n_pulses"][0]) == pytest.approx(n_column_tiles * float(pulses))
 
 
 def test_accuracy_is_that_of_the_networks_it_names() -> None:

@@ -94,6 +94,24 @@ def test_exact_reads_bring_every_cell_within_the_tolerance(target: np.ndarray) -
     assert (left.share[goal == 0] == 0).all()
 
 
+def test_a_cell_once_accepted_is_left_alone(target: np.ndarray) -> None:
+    """Reads that err by half the tolerance would turn one of twenty good cells back each time."""
+    chip = ideal_chip()
+    left = write_array(
+        bench(chip, noise=0.02),
+        target,
+        full_scale_current=FULL_SCALE,
+        writing=am.WriteVerify(tolerance=0.02, most_iterations=30),
+        error=ERROR,
+        stuck=nowhere(chip),
+        generator=random_source(),
+    )
+    assert left.n_iterations < 20
+    assert not left.unreached.any()
+    # Beyond the tolerance by what the accepting read missed.
+    assert 0.02 < np.abs(left.share - target).max() < 0.05
+
+
 def test_a_single_write_leaves_the_programming_error_of_a_chip() -> None:
     """What the loop starts from is what `ProgrammedChip` draws: its error in one go."""
     chip = ideal_chip(128, 128)

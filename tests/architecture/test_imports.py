@@ -92,6 +92,7 @@ HEAVY = {
     [
         "import analog_model",
         "import analog_model as am; am.open_measurement, am.Chip, am.simulate",
+        "import analog_model as am; am.nn.convert, am.nn.TrainingConfiguration, am.nn.recipe",
         "import analog_model.cli",
     ],
 )

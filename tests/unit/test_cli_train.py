@@ -76,6 +76,20 @@ def test_a_network_is_trained_for_a_chip_and_judged(folder: Path) -> None:
     assert json.loads(again.stdout)["accuracy"] == facts["accuracy"]
 
 
+def test_a_stopped_run_says_how_to_go_on(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from analog_model.nn.training.stop_request import StopRequest
+
+    # As if the signal came before the first step.
+    monkeypatch.setattr(StopRequest, "install", lambda self: setattr(self, "asked", True))
+    options = ("--options", folder / "options.yaml", "--run", folder / "stopped")
+    done = run("train", "mlp_4x4", *options, "--json")
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert "stopped after 1 steps; go on with: analog-model train --resume" in done.stderr
+    assert not (folder / "stopped" / "record.nc").exists()
+    monkeypatch.undo()
+    assert run("train", "--resume", folder / "stopped").exit_code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

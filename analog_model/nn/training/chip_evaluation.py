@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from torch import Tensor, nn
 
 from analog_model.dataset.io import PathLike
 from analog_model.nn.images.download import Progress
+from analog_model.nn.images.image_set import Images
 from analog_model.nn.images.loading import load_images
+from analog_model.nn.training.accelerator import on_accelerator
 from analog_model.nn.training.chip_family import NOMINAL, ChipFamily
 from analog_model.nn.training.evaluation import evaluate, test_inputs
 from analog_model.nn.training.shared_conversion import ChipSettings
@@ -47,18 +50,22 @@ def evaluate_run(
     }
     if family is None:
         tell("evaluating", 0.0)
-        found = evaluate(run.network(), inputs, data.test_labels, class_names=data.class_names)
+        found = _judged(run.network(), inputs, data)
         return found.assign_attrs(attrs)
     n_chips = 0 if family.variation is None else family.variation.n_chips
     numbers = [NOMINAL, *range(n_chips)]
     each = []
     for done, number in enumerate(numbers):
         tell(f"chip {done + 1} of {len(numbers)}", done / len(numbers))
-        converted = run.on_chip(family.member(number), settings)
-        each.append(evaluate(converted, inputs, data.test_labels, class_names=data.class_names))
+        each.append(_judged(run.on_chip(family.member(number), settings), inputs, data))
     found = xr.concat(each, xr.DataArray(numbers, dims=CHIP, name=CHIP))
     attrs |= {"chip": family.chip.name, "chip_fingerprint": family.chip.fingerprint()}
     return _with_spread(found).assign_attrs(attrs)
+
+
+def _judged(network: nn.Module, inputs: Tensor, images: Images) -> xr.Dataset:
+    with on_accelerator(network):
+        return evaluate(network, inputs, images.test_labels, class_names=images.class_names)
 
 
 def _with_spread(found: xr.Dataset) -> xr.Dataset:

@@ -16,7 +16,7 @@ from analog_model.nn.layer import AnalogLayer, drawing_from
 from analog_model.nn.models import Network
 from analog_model.nn.ranges import evaluating
 from analog_model.nn.training.layer_error import layer_errors
-from analog_model.nn.training.randomness import generator_of
+from analog_model.nn.training.randomness import seed_of
 
 BATCH = 250
 LABEL, PREDICTED = "label", "predicted_label"
@@ -39,12 +39,16 @@ def evaluate(
 ) -> xr.Dataset:
     """Accuracy of a network, overall and by class, with the confusion matrix.
 
-    `standard_error` is that of a share of so many images. With `layers`, of a network with
+    `standard_error` is that of a share of so many images; a class without images has no
+    accuracy (nan). With `layers`, of a network with
     analog layers, the signal-to-error ratio of each, by the first images. Noise is drawn
     from `seed`.
     """
     confusion = confusion_matrix(network, inputs, labels, n_classes=len(class_names), seed=seed)
     count, right = confusion.sum(), np.trace(confusion)
+    of_class = confusion.sum(1)
+    by_class = np.full(len(of_class), np.nan)
+    np.divide(np.diag(confusion), of_class, out=by_class, where=of_class > 0)
     accuracy = float(right / count)
     found = xr.Dataset(
         {
@@ -56,7 +60,7 @@ def evaluate(
             ),
             "class_accuracy": (
                 LABEL,
-                np.diag(confusion) / confusion.sum(1),
+                by_class,
                 {"long_name": "accuracy by class", "units": "1"},
             ),
             "confusion": (
@@ -78,7 +82,8 @@ def confusion_matrix(
     """Number of images by their class (rows) and by the class that the network gives them."""
     device = next(network.parameters()).device
     counts = torch.zeros(n_classes * n_classes, dtype=torch.int64)
-    with evaluating(network), drawing_from(network, generator_of(seed, "evaluation")):
+    generator = torch.Generator(device).manual_seed(seed_of(seed, "evaluation"))
+    with evaluating(network), drawing_from(network, generator):
         for start in range(0, len(inputs), BATCH):
             part = slice(start, start + BATCH)
             predicted = network(inputs[part].to(device)).argmax(1).cpu()

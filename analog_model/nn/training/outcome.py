@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import xarray as xr
 
 from analog_model.nn.models import find_network
+from analog_model.nn.training.accelerator import on_accelerator
 from analog_model.nn.training.checkpoint import load_weights, save_arrays
 from analog_model.nn.training.evaluation import confusion_matrix, test_inputs
 from analog_model.nn.training.journal import Event
@@ -20,12 +21,13 @@ def finish(run: Run, events: Sequence[Event], facts: Mapping[str, str]) -> xr.Da
     if configuration.patience:
         network.load_state_dict(load_weights(run.directory.best))
     save_arrays(network.state_dict(), run.directory.weights)
-    confusion = confusion_matrix(
-        network,
-        test_inputs(images, find_network(configuration.network)),
-        images.test_labels,
-        n_classes=len(images.class_names),
-    )
+    with on_accelerator(network):
+        confusion = confusion_matrix(
+            network,
+            test_inputs(images, find_network(configuration.network)),
+            images.test_labels,
+            n_classes=len(images.class_names),
+        )
     attrs = {
         **facts,
         "configuration": configuration.model_dump_json(),

@@ -14,9 +14,12 @@ DEVELOPER_STAMP := $(VENV)/.installed-developer
 # Files that pytest collects are benchmarks of functions; the others are scripts.
 BENCHMARKS = $(filter-out %/conftest.py %/__init__.py tests/benchmarks/test_%,$(wildcard tests/benchmarks/*.py))
 
+RECORDS ?=
+DRAW = $(BIN)/analog-model figure --to data/figures/ --format svg --preset nature_two_columns --force
+
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dashboard lab test test-quick lint types format benchmark wheel wheel-test check clean
+.PHONY: help dashboard lab test test-quick lint types format benchmark figures results wheel wheel-test check clean
 
 help: ## List the targets
 	@echo "analog-model: make TARGET"
@@ -54,6 +57,15 @@ format: $(DEVELOPER_STAMP) ## Rewrite files to the project's style
 benchmark: $(DEVELOPER_STAMP) ## Measure the speed of the simulator and of the dashboard
 	@$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only $(ARGS) || [ $$? -eq 5 ]
 	@for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
+
+figures: $(DEVELOPER_STAMP) ## Draw the paper's figures again (RECORDS='runs/x/record.nc ...' adds accuracy)
+	@mkdir -p build data/figures
+	@test -f build/calibrated.nc || $(BIN)/analog-model calibrate reference build/calibrated.nc
+	@$(DRAW) array slots crosstalk ser-ladder extraction --from build/calibrated.nc
+	@test -z "$(RECORDS)" || $(DRAW) accuracy $(addprefix --from ,$(RECORDS))
+
+results: $(DEVELOPER_STAMP) ## Train and judge what is missing of the README's table (hours), then renew it
+	@$(BIN)/analog-model results --readme README.md $(ARGS)
 
 wheel: $(DEVELOPER_STAMP) ## Build wheel and sdist into dist/
 	@rm -rf dist

@@ -16,6 +16,7 @@ from analog_model.cli.failures import Commands
 from analog_model.cli.figure import figure
 from analog_model.cli.importing import import_files
 from analog_model.cli.info import info
+from analog_model.cli.results import results
 from analog_model.cli.simulate import simulate
 from analog_model.cli.train import train
 from analog_model.version import __version__
@@ -36,6 +37,7 @@ app.command()(calibrate)
 app.command()(extract)
 app.command()(train)
 app.command()(evaluate)
+app.command()(results)
 app.command()(figure)
 app.command()(deploy)
 app.command()(benchmark)

@@ -32,9 +32,9 @@ _FROM_SCRATCH: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 # From trained weights, the same for every mode, so that their results may be compared.
 _RETRAINING: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "mlp_4x4": {"epochs": 10, "learning_rate": 1e-3},
-        "mlp_14x14": {"epochs": 5, "learning_rate": 5e-4},
-        "lenet5": {"epochs": 3, "learning_rate": 5e-4},
+        "mlp_4x4": {"epochs": 5, "batch_size": 128, "learning_rate": 3e-3},
+        "mlp_14x14": {"epochs": 2, "batch_size": 256, "learning_rate": 1e-3},
+        "lenet5": {"epochs": 1, "batch_size": 256, "learning_rate": 1e-3},
         "vgg_small": {"epochs": 2, "learning_rate": 1e-2, "precision": "32-true"},
     }
 )

@@ -1,0 +1,145 @@
+"""Plan of the results: which networks are trained how, from what, for which chip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from analog_model.nn.configuration import LayerConfiguration
+from analog_model.nn.models import find_network
+from analog_model.nn.training.configuration import (
+    FLOAT,
+    HARDWARE_AWARE,
+    NOISE,
+    ON_CHIP,
+    STRAIGHT_THROUGH,
+    TrainingConfiguration,
+)
+from analog_model.nn.training.recipes import recipe
+from analog_model.results.chips import BUNDLED, CHIPS, DIGITAL, HARSH
+
+# Beside the modes: digital training for as many further epochs as the others are retrained;
+# hardware-aware training over chips that vary as `ChipVariation` says.
+FLOAT_LONGER, CHIP_FAMILY = "float_longer", "chip_family"
+TREATMENTS = (FLOAT, FLOAT_LONGER, NOISE, STRAIGHT_THROUGH, HARDWARE_AWARE, CHIP_FAMILY)
+_MODE_OF = {FLOAT_LONGER: FLOAT, CHIP_FAMILY: HARDWARE_AWARE}
+
+# Widest pulse [s] of the example chip's measurement.
+WINDOW = 1.24e-6
+
+
+@dataclass(frozen=True)
+class Operation:
+    """How a network lies on arrays of one chip.
+
+    `training_tolerance`, `judging_tolerance`: what the closed form may miss the slots by,
+    rms, as a share of a layer's charges. On the harsh chip, where errors are as large as the
+    charges, the closed form has its limit at some thousandths.
+    """
+
+    array_shape: tuple[int, int]
+    training_tolerance: float
+    judging_tolerance: float
+
+
+OPERATIONS: Mapping[tuple[str, str], Operation] = MappingProxyType(
+    {
+        ("mlp_4x4", BUNDLED): Operation((16, 16), 4e-3, 1e-3),
+        ("mlp_14x14", BUNDLED): Operation((128, 128), 4e-3, 1e-3),
+        ("lenet5", BUNDLED): Operation((128, 128), 1e-2, 4e-3),
+        ("vgg_small", BUNDLED): Operation((128, 128), 1e-2, 4e-3),
+        ("mlp_4x4", HARSH): Operation((16, 16), 2e-2, 1e-2),
+        ("mlp_14x14", HARSH): Operation((128, 128), 5e-2, 1e-2),
+        ("lenet5", HARSH): Operation((128, 128), 2e-2, 1e-2),
+        ("vgg_small", HARSH): Operation((128, 128), 2e-2, 2e-2),
+    }
+)
+SEEDS: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {"mlp_4x4": (0, 1, 2), "mlp_14x14": (0, 1, 2), "lenet5": (0, 1, 2), "vgg_small": (0,)}
+)
+# In the order in which they are made: what the table needs most comes first.
+_RETRAINED = (
+    (HARDWARE_AWARE, HARSH),
+    (FLOAT_LONGER, DIGITAL),
+    (NOISE, DIGITAL),
+    (HARDWARE_AWARE, BUNDLED),
+    (STRAIGHT_THROUGH, HARSH),
+    (CHIP_FAMILY, HARSH),
+)
+_OPTIONAL: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {STRAIGHT_THROUGH: ("mlp_4x4", "mlp_14x14", "lenet5"), CHIP_FAMILY: ("mlp_14x14", "lenet5")}
+)
+_N_CHIPS = 4
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """One training run: its name, what is trained how, for which chip, from which run."""
+
+    name: str
+    treatment: str
+    configuration: TrainingConfiguration
+    chip: str = DIGITAL
+    start: str | None = None
+
+    @property
+    def network(self) -> str:
+        return self.configuration.network
+
+    @property
+    def seed(self) -> int:
+        return self.configuration.seed
+
+    @property
+    def judged_on(self) -> tuple[str, ...]:
+        """Chips on which the outcome counts: its own, or every one."""
+        return (DIGITAL, *CHIPS) if self.chip == DIGITAL else (self.chip,)
+
+
+def plan(networks: Iterable[str], *, seeds: int | None = None) -> tuple[PlannedRun, ...]:
+    """Every run of the networks, each after the one that it starts from.
+
+    `seeds` bounds their number. All networks of the first seed come before those of the next.
+    """
+    networks = list(networks)
+    found = []
+    for seed in sorted({one for name in networks for one in SEEDS[find_network(name).name]}):
+        if seeds is not None and seed >= seeds:
+            break
+        for name in (name for name in networks if seed in SEEDS[name]):
+            begun = _run(name, FLOAT, seed, DIGITAL, None)
+            found.append(begun)
+            for treatment, chip in _RETRAINED:
+                if name in _OPTIONAL.get(treatment, (name,)):
+                    found.append(_run(name, treatment, seed, chip, begun.name))
+    return tuple(found)
+
+
+def layer_configuration(network: str, *, tolerance: float) -> LayerConfiguration:
+    """Layers of the results: all inputs are images or rectified, none is below 0."""
+    find_network(network)
+    return LayerConfiguration(window=WINDOW, signed_inputs=False, tolerance=tolerance)
+
+
+def _run(network: str, treatment: str, seed: int, chip: str, start: str | None) -> PlannedRun:
+    mode = _MODE_OF.get(treatment, treatment)
+    changes: dict[str, Any] = {"seed": seed, "threads": 1}
+    if mode in ON_CHIP:
+        operation = OPERATIONS[network, chip]
+        changes |= {
+            "array_shape": operation.array_shape,
+            "layer": layer_configuration(network, tolerance=operation.training_tolerance),
+        }
+    if treatment == CHIP_FAMILY:
+        changes["variation"] = {"n_chips": _N_CHIPS}
+    configuration = recipe(
+        network,
+        mode=mode,
+        images=find_network(network).images,
+        retrained=start is not None,
+        changes=changes,
+    )
+    parts = (network, treatment, *(() if chip == DIGITAL else (chip,)), str(seed))
+    return PlannedRun("-".join(parts), treatment, configuration, chip, start)

@@ -23,6 +23,8 @@ from analog_model.physics.closed_form import Expansion
 
 # The probe is a sample, so it is asked for a little more than the tolerance.
 _MARGIN = 0.7
+# A step that leaves more of the error than this gains nothing to speak of.
+_STALLED = 0.9
 _STEPS: dict[str, tuple[int, ...]] = {
     "n_nodes": (1, 2, 3, 4, 5),
     "overlap_order": (1, 2, 3, 4),
@@ -126,14 +128,21 @@ def grow(
     `knobs` names the fields of the expansion that may grow.
     """
     search, goal = _Search(evaluate, exact), _MARGIN * tolerance
-    here: Expansion | None = start
-    while here is not None and search.error(here) > goal:
-        here = search.further(here, knobs, goal)
-    if here is None:
-        best = min(search.errors, key=search.errors.__getitem__)
-    else:
-        best = search.pruned(here, knobs, goal)
-    return Choice(best, search.error(best))
+    here, before = start, math.inf
+    while search.error(here) > goal:
+        # Within the tolerance, steps that gain little are not worth what they cost.
+        if _STALLED * before < search.error(here) <= tolerance:
+            break
+        step = search.further(here, knobs, goal)
+        if step is None:
+            break
+        here, before = step, search.error(here)
+    kept = max(goal, search.error(here))
+    if kept > tolerance:
+        here = min(search.errors, key=search.errors.__getitem__)
+        return Choice(here, search.error(here))
+    here = search.pruned(here, knobs, kept)
+    return Choice(here, search.error(here))
 
 
 def crosstalk_knobs(*, interpolated: bool) -> tuple[str, ...]:

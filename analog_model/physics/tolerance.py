@@ -23,8 +23,8 @@ from analog_model.physics.closed_form import Expansion
 
 # The probe is a sample, so it is asked for a little more than the tolerance.
 _MARGIN = 0.7
-# A step that leaves more of the error than this gains nothing to speak of.
-_STALLED = 0.9
+# Products that the margin may cost at most: within the tolerance, what is dearer grows no more.
+_DEAR = 40.0
 _STEPS: dict[str, tuple[int, ...]] = {
     "n_nodes": (1, 2, 3, 4, 5),
     "overlap_order": (1, 2, 3, 4),
@@ -128,15 +128,14 @@ def grow(
     `knobs` names the fields of the expansion that may grow.
     """
     search, goal = _Search(evaluate, exact), _MARGIN * tolerance
-    here, before = start, math.inf
+    here = start
     while search.error(here) > goal:
-        # Within the tolerance, steps that gain little are not worth what they cost.
-        if _STALLED * before < search.error(here) <= tolerance:
+        if search.error(here) <= tolerance and cost(here) > _DEAR:
             break
         step = search.further(here, knobs, goal)
         if step is None:
             break
-        here, before = step, search.error(here)
+        here = step
     kept = max(goal, search.error(here))
     if kept > tolerance:
         here = min(search.errors, key=search.errors.__getitem__)

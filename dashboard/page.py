@@ -20,17 +20,13 @@ from panel.viewable import Viewable
 
 from dashboard import links
 from dashboard.notices import Notice
+from dashboard.pages import PAGES
 from dashboard.sidebar import Sidebar
 from dashboard.sources import CALIBRATED, UPLOAD
 from dashboard.state import State
 from dashboard.store import MAX_CSV_BYTES, megabytes, upload_store
 from dashboard.theme import ASSETS, Instrument
 
-PAGES = {
-    "crosstalk": "Crosstalk",
-    "error": "Error against ideal",
-    "calibration": "Calibration",
-}
 TITLE = "analog-model"
 _KEPT_NOTICES = 4
 # Long enough for page and scripts to be sent first, much shorter than Bokeh's start.
@@ -47,21 +43,6 @@ def chip_title(state: State) -> str:
     """The chip in view as the header names it."""
     name = str(state.chip.name)
     return f"{name} · calibrated" if state.source == CALIBRATED else name
-
-
-def view_of(page: str, state: State) -> Viewable:
-    """The view of a page; its code is imported when the page is first shown."""
-    if page == "crosstalk":
-        from dashboard.views.crosstalk import CrosstalkView
-
-        return CrosstalkView(state)
-    if page == "error":
-        from dashboard.views.error import ErrorView
-
-        return ErrorView(state)
-    from dashboard.views.calibration import CalibrationView
-
-    return CalibrationView(state)
 
 
 class Template(pn.Template):
@@ -104,7 +85,7 @@ class Page:
     def template(self) -> Template:
         """The page as Panel serves it."""
         template = Template(_source(), design=Instrument, location=True)
-        template.add_variable("pages", list(PAGES.items()))
+        template.add_variable("pages", [(page.name, page.label) for page in PAGES.values()])
         template.add_variable("page", self.state.page)
         template.add_variable("theme", self.state.theme)
         template.add_variable("chip_name", chip_title(self.state))
@@ -164,10 +145,10 @@ class Page:
     def _built(self, page: str) -> Viewable:
         """The view in a layout of its own; an exception shows as a message in its place."""
         try:
-            view: Any = view_of(page, self.state)
+            view: Any = PAGES[page].build(self.state)
         except Exception as error:
             log.exception("The view %s could not be built", page)
-            view = pn.pane.HTML(failure(f"The page {PAGES[page]} could not be drawn.", error))
+            view = pn.pane.HTML(failure(f"The page {PAGES[page].label} could not be drawn.", error))
         return pn.Column(view, sizing_mode="stretch_both", css_classes=["view"])
 
     def _on_notice(self, event: param.parameterized.Event) -> None:

@@ -20,6 +20,7 @@ from analog_model.chip.layout import LAYOUT_RULES
 from analog_model.errors import AnalogModelError, DataError
 from dashboard import compute
 from dashboard.notices import Notice
+from dashboard.pages import PAGES
 from dashboard.parameters import PARAMETERS, ParameterSpec, modified_chip, values_of
 from dashboard.patterns import PATTERN_SOURCES, nearest_codes, pulse_width_vector
 from dashboard.sources import (
@@ -100,7 +101,7 @@ class State(param.Parameterized):
     solution = param.Selector(default=None, objects=[None, "self_consistent", "first_order"])
     effects = param.ListSelector(default=list(v.EFFECTS), objects=list(v.EFFECTS))
 
-    page = param.Selector(default="crosstalk", objects=["crosstalk", "error", "calibration"])
+    page = param.Selector(default="crosstalk", objects=list(PAGES))
     theme = param.Selector(default="light", objects=["light", "dark"])
     word_line = param.Integer(default=0, bounds=(0, None), doc="Word line of the cell looked at.")
     bit_line = param.Integer(default=0, bounds=(0, None), doc="Bit line of the cell looked at.")

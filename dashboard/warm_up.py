@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 
-from dashboard.page import PAGES, view_of
+from dashboard.pages import PAGES
 from dashboard.state import State
 
 
@@ -14,7 +14,7 @@ def warm_up() -> None:
     Python's collector would walk it all, torch and Panel included, in each full collection:
     a third of a second, time and again, in which no session is answered.
     """
-    for page in PAGES:
-        view_of(page, State())
+    for page in PAGES.values():
+        page.build(State())
     gc.collect()
     gc.freeze()

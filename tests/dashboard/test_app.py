@@ -20,6 +20,7 @@ from playwright.sync_api import Page, expect
 
 import analog_model as am
 from dashboard import page as page_module
+from dashboard.pages import PAGES, PageSpec
 from dashboard.security import check_host
 from dashboard.store import upload_store
 
@@ -192,7 +193,7 @@ def test_a_view_that_cannot_be_built_is_a_message(
     def broken(page: str, state: Any) -> Any:
         raise RuntimeError("no <b>view</b>")
 
-    monkeypatch.setattr(page_module, "view_of", broken)
+    monkeypatch.setattr(PageSpec, "build", broken)
     page = visit()
     alert = page.get_by_role("alert").filter(has_text="could not be drawn")
     expect(alert).to_contain_text("RuntimeError: no <b>view</b>")
@@ -259,7 +260,8 @@ def test_keyboard_reaches_every_control(visit: Visit) -> None:
                 }"""
             )
         )
-    header = ["Skip to the figure", *page_module.PAGES.values(), "Copy link", "Dark theme"]
+    labels = [page.label for page in PAGES.values()]
+    header = ["Skip to the figure", *labels, "Copy link", "Dark theme"]
     assert seen[: len(header)] == header
     assert {"Bundled", "Upload", "Synthetic"} <= set(seen)
 

@@ -14,7 +14,7 @@ import xarray as xr
 
 from analog_model import vocabulary as v
 from analog_model.chip import Chip
-from dashboard.parameters import NOMINAL_BITS, NOMINAL_LSB
+from analog_model.chip.changes import NOMINAL_BITS, NOMINAL_LSB
 
 PATTERN_SOURCES = ("random", "all_on", "measured", "drawn")
 

@@ -16,12 +16,13 @@ import xarray as xr
 
 from analog_model import vocabulary as v
 from analog_model.chip import Chip
+from analog_model.chip.changes import modified_chip
 from analog_model.chip.layout import LAYOUT_RULES
 from analog_model.errors import AnalogModelError, DataError
 from dashboard import compute
 from dashboard.notices import Notice
 from dashboard.pages import PAGES
-from dashboard.parameters import PARAMETERS, ParameterSpec, modified_chip, values_of
+from dashboard.parameters import PARAMETERS, ParameterSpec, values_of
 from dashboard.patterns import PATTERN_SOURCES, nearest_codes, pulse_width_vector
 from dashboard.sources import (
     BUNDLED,

@@ -7,7 +7,8 @@ import pytest
 import analog_model as am
 from analog_model import vocabulary as v
 from analog_model.chip import BitLine, Chip, Pulse, Readout
-from dashboard.parameters import PARAMETERS, modified_chip, values_of
+from analog_model.chip.changes import modified_chip
+from dashboard.parameters import PARAMETERS, values_of
 from dashboard.sidebar import GROUPS, ParameterControls
 from dashboard.state import State
 

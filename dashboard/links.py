@@ -56,6 +56,20 @@ QUERY_NAMES = {
     "pattern_kind": "kind",
     "model": "model",
     "aspect": "view",
+    "network": "net",
+    "images": "images",
+    "array_side": "array",
+    "defences": "train",
+    "epochs": "epochs",
+    "learning_rate": "lr",
+    "training_seed": "tseed",
+    "n_chips": "chips",
+    "chip_spread": "spread",
+    "programming_error": "perr",
+    "kappa_mismatch": "kerr",
+    "read_noise": "noise",
+    "training_aspect": "tview",
+    "compared_runs": "runs",
     "theme": "theme",
 }
 STATE_NAMES = {short: name for name, short in QUERY_NAMES.items()}
@@ -111,7 +125,8 @@ def _value(name: str, text: str) -> Any:
         value = [] if text == _NONE else text.split(",")
         unknown = [item for item in value if item not in parameter.objects]
         if unknown:
-            raise ValueError(f"{unknown[0][:40]!r} is no effect")
+            what = "effect" if name == "effects" else "way of training"
+            raise ValueError(f"{unknown[0][:40]!r} is no {what}")
         return [item for item in parameter.objects if item in value]
     if isinstance(parameter, param.Selector):
         choices = [item for item in parameter.objects if item not in (None, GIVEN)]

@@ -35,6 +35,7 @@ from dashboard.sources import (
     read_source,
 )
 from dashboard.store import upload_store
+from dashboard.training_choices import TrainingChoices
 
 MAX_LINES = 1024
 SOURCE_INPUTS = (
@@ -68,7 +69,7 @@ def _open_number(spec: ParameterSpec, default: float | None = None) -> param.Par
     )
 
 
-class State(param.Parameterized):
+class State(TrainingChoices):
     """Everything a link reproduces, with the chip that follows from it.
 
     `State()` shows the bundled chip. Views watch the derived parameters `source_chip`,
@@ -127,6 +128,9 @@ class State(param.Parameterized):
     aspect = param.Selector(
         default="models", objects=["models", "residuals", "parameters", "extraction"]
     )
+
+    training_aspect = param.Selector(default="curves", objects=["curves", "classes", "layers"])
+    compared_runs = param.String(default="", doc="Names of training runs, commas between them.")
 
     measurement = param.ClassSelector(class_=xr.Dataset, doc="Derived: None without a file.")
     source_chip = param.ClassSelector(class_=Chip, doc="Derived: the chip as its source has it.")

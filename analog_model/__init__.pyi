@@ -49,6 +49,13 @@ from .simulation import ideal_charge as ideal_charge
 from .simulation import simulate as simulate
 from .simulation import slot_currents as slot_currents
 from .simulation import slot_timeline as slot_timeline
+from .sweeps.accuracy import Accuracy as Accuracy
+from .sweeps.file import open_sweep as open_sweep
+from .sweeps.file import save_sweep as save_sweep
+from .sweeps.plan import SweepPoint as SweepPoint
+from .sweeps.product_error import ProductError as ProductError
+from .sweeps.retrained_accuracy import RetrainedAccuracy as RetrainedAccuracy
+from .sweeps.sweep import sweep as sweep
 from .synthetic import simulated_measurement as simulated_measurement
 from .synthetic import synthetic_chip as synthetic_chip
 

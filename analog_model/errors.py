@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import get_close_matches
+from functools import partial
+from typing import Any
 
 
 class AnalogModelError(Exception):
@@ -25,6 +27,11 @@ class AnalogModelError(Exception):
         self.advice = advice
         message = f"{where}: expected {expected}, got {got}"
         super().__init__(f"{message}. {advice}" if advice else message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How it travels from a worker process: exceptions know of no keywords."""
+        parts = {"expected": self.expected, "got": self.got, "advice": self.advice}
+        return partial(type(self), self.where, **parts), ()
 
 
 class DataError(AnalogModelError):

@@ -97,6 +97,16 @@ def test_any_batch_can_be_made_alone_or_in_parts(changes: dict[str, Any]) -> Non
         torch.testing.assert_close(whole[2].images, plain)
 
 
+def test_a_short_epoch_is_the_beginning_of_a_whole_one() -> None:
+    whole, short = stream(), stream(epoch_batches=2)
+    found = list(short.epoch(3))
+    assert [batch.step for batch in found] == [6, 7]
+    for batch, other in zip(found, whole.epoch(3), strict=False):
+        assert torch.equal(batch.labels, other.labels)
+    with pytest.raises(ConfigurationError, match="at most the 5 batches that 103 training"):
+        stream(epoch_batches=6)
+
+
 # Checkpoints ------------------------------------------------------------------------------------
 
 

@@ -30,6 +30,8 @@ class TrainingConfiguration(Frozen):
       exact gradients; "straight_through", its outputs with the digital network's gradients.
     - `learning_rate` is the peak of a one-cycle schedule over all epochs; "sgd" has Nesterov
       momentum `momentum`.
+    - `epoch_batches`: batches that make an epoch, each epoch's drawn anew, where a whole pass
+      over the images is too long; None takes as many as the images fill.
     - `padding` [pixels], `mirror`: augmentation, see `images.augmentation`.
     - `validation_per_class`: images of each class held out of the training part, by which
       every epoch is judged. With 0 the test part judges, and decides nothing: `patience`,
@@ -47,6 +49,7 @@ class TrainingConfiguration(Frozen):
     mode: Mode = "float"
     epochs: int = Field(ge=1)
     batch_size: int = Field(default=128, ge=1)
+    epoch_batches: int | None = Field(default=None, ge=1)
     optimizer: Literal["adamw", "sgd"] = "adamw"
     learning_rate: float = Field(gt=0)
     momentum: float = Field(default=0.9, gt=0, lt=1)

@@ -28,7 +28,8 @@ class ImageStream:
     """Batches of shuffled, augmented images as one endless stream, epoch by epoch.
 
     The order of an epoch follows from (seed, epoch), the augmentation of a batch from (seed,
-    step). Images that fill no whole batch are left out of that epoch.
+    step). Images that fill no whole batch are left out of that epoch, as are those beyond
+    `epoch_batches`.
     """
 
     def __init__(
@@ -41,13 +42,7 @@ class ImageStream:
     ) -> None:
         self._network, self._configuration = network, configuration
         self._images, self._labels = images, labels
-        self.n_batches = len(labels) // configuration.batch_size
-        if self.n_batches == 0:
-            raise ConfigurationError(
-                "TrainingConfiguration.batch_size",
-                expected=f"at most the {len(labels)} training images",
-                got=str(configuration.batch_size),
-            )
+        self.n_batches = _batches(len(labels), configuration)
         # Averaging over blocks of pixels once, where no augmentation comes before it.
         self._inputs: Tensor | None = None
         if not self._augmented and images.shape[-1] != network.image_size:
@@ -88,6 +83,25 @@ class ImageStream:
         """Images of every batch of an epoch (batch, image)."""
         size = self._configuration.batch_size
         return self.order(epoch)[: self.n_batches * size].reshape(-1, size)
+
+
+def _batches(n_images: int, configuration: TrainingConfiguration) -> int:
+    """Batches of an epoch."""
+    n_filled = n_images // configuration.batch_size
+    if n_filled == 0:
+        raise ConfigurationError(
+            "TrainingConfiguration.batch_size",
+            expected=f"at most the {n_images} training images",
+            got=str(configuration.batch_size),
+        )
+    wanted = configuration.epoch_batches
+    if wanted is not None and wanted > n_filled:
+        raise ConfigurationError(
+            "TrainingConfiguration.epoch_batches",
+            expected=f"at most the {n_filled} batches that {n_images} training images fill",
+            got=str(wanted),
+        )
+    return wanted or n_filled
 
 
 class EpochBatches:

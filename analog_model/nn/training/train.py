@@ -126,7 +126,8 @@ def _told(listener: Listener, tell: Progress, run: Run) -> Listener:
     """A listener that tells the progress too."""
     configuration, images = run.configuration, run.images
     per_class = configuration.validation_per_class * len(images.class_names)
-    n_batches = (len(images.train_labels) - per_class) // configuration.batch_size
+    n_filled = (len(images.train_labels) - per_class) // configuration.batch_size
+    n_batches = configuration.epoch_batches or n_filled
     n_steps = configuration.epochs * n_batches
     judged = ""
 

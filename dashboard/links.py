@@ -70,6 +70,13 @@ QUERY_NAMES = {
     "read_noise": "noise",
     "training_aspect": "tview",
     "compared_runs": "runs",
+    "deployed_run": "drun",
+    "deployed_on": "don",
+    "deployed_side": "dside",
+    "reading": "dread",
+    "n_programmed": "dchips",
+    "deployment_aspect": "dview",
+    "deployed_array": "darray",
     "theme": "theme",
 }
 STATE_NAMES = {short: name for name, short in QUERY_NAMES.items()}

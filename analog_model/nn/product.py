@@ -7,12 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from analog_model.errors import ConfigurationError
 from analog_model.nn.closed_form_product import ClosedFormProduct
 from analog_model.nn.ideal_product import ArrayProduct, ConvolutionGeometry, IdealProduct
 from analog_model.nn.layer_arrays import LayerArrays, layer_arrays
 from analog_model.nn.placement import ARRAY_EFFECTS, Placement
+from analog_model.nn.row_tiling import RowTiling
 from analog_model.nn.slot_product import SlotProduct
 from analog_model.physics.closed_form import Expansion
 from analog_model.physics.tolerance import Choice, choose
@@ -21,6 +23,8 @@ from analog_model.physics.tolerance import Choice, choose
 _VECTORS, _IMAGES, _PIXELS, _OUTPUTS = 16, 4, 2, 12
 # Of few word lines more vectors, as of other closed forms: rare overlaps must show.
 _PULSES = 2048
+# Operations that show how the courses of the arrays' currents differ.
+_OPERATIONS = 512
 
 
 @dataclass(frozen=True)
@@ -82,7 +86,7 @@ class _Probe:
             self._deviation = torch.stack(
                 [_of_outputs(own, outputs, arrays.tiling.n_groups) for own in deviation]
             )
-        self._sample = width.flatten()
+        self._sample = operations(arrays.tiling.rows, arrays.geometry, width)
         self._width = _part(arrays, width)
         self._exact = self._charge(SlotProduct(self._few).to(width.dtype))
 
@@ -116,6 +120,28 @@ def _of_outputs(current: Tensor, outputs: np.ndarray, n_groups: int) -> Tensor:
     index = torch.from_numpy(outputs)
     grouped = current.unflatten(1, (n_groups, -1)).index_select(2, index.to(current.device))
     return grouped.flatten(1, 2)
+
+
+def operations(rows: RowTiling, geometry: ConvolutionGeometry, width: Tensor) -> Tensor:
+    """Widths (W, N) of word lines that share an array, in some operations of a batch.
+
+    `width` (B, in) or (B, C, H, W); 0 for a word line that carries nothing.
+    """
+    image = width if width.ndim == 4 else width[:, :, None, None]
+    n_pixels = image.shape[2] * image.shape[3]
+    grouped = image.reshape(-1, rows.n_channels, *image.shape[2:])
+    patches = functional.unfold(
+        grouped[: max(4 * _IMAGES, _OPERATIONS // n_pixels)],
+        rows.kernel_shape,
+        dilation=geometry.dilation,
+        padding=geometry.padding,
+        stride=geometry.stride,
+    )
+    vectors = patches.transpose(1, 2).flatten(0, 1)
+    vectors = vectors[:: max(1, len(vectors) * rows.n_row_tiles // _OPERATIONS)]
+    # An unused word line's row is -1, that of the zeros put last.
+    row = torch.tensor(rows.row_of_word_line, device=vectors.device)
+    return functional.pad(vectors, (0, 1))[:, row].flatten(0, 1)
 
 
 def _fast_bfloat16() -> bool:

@@ -9,7 +9,8 @@ time; both are expanded in few functions:
 
 - space: Nystroem's R ~ (R Z)(Z' R Z)^-1 (R Z)' = Psi Psi' on the polynomials Z up to degree
   P - 1, exact for every current profile within them;
-- time: R orthonormal polynomials b_m(t/T), the first the mean course of the activations.
+- time: R orthonormal polynomials b_m(t/T), the first the mean course of the activations, the
+  next those along which the courses of single operations depart from it most.
 
 Each mode is one product U_nm = sum_j Psi_jn I_j A_jm with A_jm = int b_m a_j F_j dt/T, and
 L = g T sum U_nm^2. What the expansion leaves out of the diagonal j = k, where all terms
@@ -33,6 +34,7 @@ from torch import Tensor
 
 _N_TIMES = 128
 _COURSE_DEGREE = 4
+_OPERATIONS = 256
 # Modes that the whole self-consistent term is formed from, (space, time); the others only add
 # to L. More of them where they are few beside the modes that are formed anyway.
 _FEEDBACK, _MORE_FEEDBACK, _MANY_MODES = (2, 3), (3, 4), 48
@@ -97,16 +99,19 @@ def reduced_integrals(width: Tensor, count: int) -> list[Tensor]:
 def time_modes(pulse_width: np.ndarray, count: int) -> np.ndarray:
     """b_m in the p_d, (R, D): orthonormal rows, the first the mean course of the pulses.
 
-    `pulse_width`: any sample of widths in units of T. The course P(t_j > t) is projected
-    through its moments int_0^t_j p_d dt; the other rows follow by rising degree.
+    `pulse_width` (W, N): widths in units of T of the N cells that share a bit line, in W
+    operations; (N,) of one. The course of one operation, sum_j a_j(t), is projected through
+    its moments sum_j int_0^t_j p_d dt. The rows after the mean course are the principal
+    directions of what the operations' courses hold beside it, then follows rising degree.
     """
     size = max(count, _COURSE_DEGREE + 1)
-    sample = torch.as_tensor(pulse_width)
-    course = np.zeros(size)
+    sample = torch.as_tensor(np.atleast_2d(pulse_width))
+    courses = np.zeros((len(sample), size))
     reduced = reduced_integrals(sample, _COURSE_DEGREE + 1)
-    course[: _COURSE_DEGREE + 1] = [float((sample * c).sum()) for c in reduced]
-    candidates = np.vstack([course, np.eye(size)]) if course.any() else np.eye(size)
-    # QR in the order of the candidates is Gram-Schmidt; one of them is always redundant.
+    courses[:, : _COURSE_DEGREE + 1] = torch.stack([(sample * c).sum(1) for c in reduced], 1)
+    mean = courses.sum(0)
+    candidates = np.vstack([*_departures(courses, mean), np.eye(size)])
+    # QR in the order of the candidates is Gram-Schmidt; some of them are always redundant.
     rows: list[np.ndarray] = []
     for candidate in candidates / np.linalg.norm(candidates, axis=1, keepdims=True):
         rest = candidate
@@ -116,6 +121,16 @@ def time_modes(pulse_width: np.ndarray, count: int) -> np.ndarray:
         if np.linalg.norm(rest) > 1e-6 and len(rows) < count:
             rows.append(rest / np.linalg.norm(rest))
     return np.stack(rows)
+
+
+def _departures(courses: np.ndarray, mean: np.ndarray) -> list[np.ndarray]:
+    """The mean course, then the principal directions beside it; none of no pulses."""
+    if not mean.any():
+        return []
+    first = mean / np.linalg.norm(mean)
+    beside = courses - np.outer(courses @ first, first)
+    _, strength, direction = np.linalg.svd(beside, full_matrices=False)
+    return [first, *direction[strength > 1e-6 * np.linalg.norm(courses)]]
 
 
 def _feedback(space: np.ndarray, time: np.ndarray, pulse_width: np.ndarray) -> np.ndarray:
@@ -151,15 +166,17 @@ def drop_modes(
 ) -> DropModes:
     """Modes for `resistance` (N, N) [ohm], `strength` g I_max [1/ohm], a sample of widths / T.
 
+    The sample as in `time_modes`: rows are the cells of one bit line in one operation.
     Not `whole_feedback`: the self-consistent term is formed from the first mode alone.
     Without a sample, or one of no pulses, the widths are taken as spread evenly.
     """
-    sample = np.asarray(pulse_width, dtype=float).ravel()
-    sample = sample[:: max(1, sample.size // 4096)]
-    if not sample.any():
-        sample = (np.arange(256) + 0.5) / 256
+    operations = np.atleast_2d(np.asarray(pulse_width, dtype=float))
+    if not operations.any():
+        operations = ((np.arange(256) + 0.5) / 256)[None]
     space = space_modes(resistance, n_space) * np.sqrt(strength)
-    time = time_modes(sample, n_time)
+    time = time_modes(operations[:: max(1, len(operations) // _OPERATIONS)], n_time)
+    # An odd stride: an even one would meet the same few word lines in every operation.
+    sample = operations.ravel()[:: operations.size // 4096 | 1]
     kept = (space**2).sum(1)
     # A cell's own course: int a^2 dt = t_j, of which the modes hold sum_m (int_0^t_j b_m)^2.
     reduced = torch.stack(reduced_integrals(torch.as_tensor(sample), time.shape[1]))

@@ -17,14 +17,7 @@ from analog_model.calibration.selection import held_out
 from analog_model.errors import AnalogModelError
 from analog_model.extraction_comparison import compare_extractions, extraction_effort
 from dashboard.jobs import Send
-
-
-@dataclass(frozen=True)
-class Stage:
-    """What is being done, how much of all is behind."""
-
-    text: str
-    fraction: float
+from dashboard.stage import Stage
 
 
 @dataclass(frozen=True)

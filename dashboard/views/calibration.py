@@ -16,7 +16,12 @@ import xarray as xr
 from analog_model import vocabulary as v
 from analog_model.errors import AnalogModelError
 from dashboard import theme
-from dashboard.calibration_run import Extraction, FittedModel, Outcome
+from dashboard.calibration_run import (
+    Extraction,
+    FittedModel,
+    Outcome,
+    calibrate_measurement,
+)
 from dashboard.state import State
 from dashboard.views.batch import in_one_message
 from dashboard.views.calibration_extraction import ExtractionPlots
@@ -35,11 +40,11 @@ from dashboard.views.calibration_numbers import (
     steps,
 )
 from dashboard.views.calibration_parameters import ParameterTables
-from dashboard.views.calibration_progress import Run
 from dashboard.views.calibration_residuals import ResidualPlots
 from dashboard.views.calibration_words import beforehand, summary
 from dashboard.views.export import Export, chip_file
 from dashboard.views.html import Html
+from dashboard.views.job_run import JobRun
 from dashboard.views.side_by_side import side_by_side
 
 ASPECTS = {
@@ -73,7 +78,7 @@ class CalibrationView(pn.viewable.Viewer):
         self._climbing = False
         self._reflecting = False
         self._on_a_page = state.page == "calibration"
-        self.run = Run(heard=self._hear, ended=self._ended)
+        self.run = JobRun("Calibrate", heard=self._hear, ended=self._ended)
         self.use = pn.widgets.Button(label="Use this chip", margin=(0, 8, 0, 0), disabled=True)
         self.yaml = pn.widgets.Button(label="Chip YAML", margin=(0, 8, 0, 0), disabled=True)
         self.export = Export(self, what="calibration")
@@ -135,7 +140,10 @@ class CalibrationView(pn.viewable.Viewer):
     def start(self) -> None:
         """Calibrate the measurement in view, in the background."""
         state = self.state
-        if state.measurement is None or not self.run.start(state.measurement, state.weight_set):
+        if state.measurement is None:
+            return
+        asked = {"measurement": state.measurement, "weight_set": state.weight_set}
+        if not self.run.start(calibrate_measurement, asked):
             return
         self.models, self._climbing = [], True
         self._show_running()

@@ -71,10 +71,10 @@ def test_the_page_in_a_browser(visit: Visit, served: Any) -> None:
     begin = page.get_by_role("button", name="Calibrate", exact=True)
     expect(page.get_by_text("316 calibration, 192 test")).to_be_visible()
     begin.click()
-    progress = page.locator("progress[aria-label=Calibration]")
+    progress = page.locator("progress[aria-label=Calibrate]")
     page.wait_for_function(
         """() => { const find = n => [...n.querySelectorAll('*')].reduce(
-             (f, e) => f || (e.matches('progress[aria-label=Calibration]') ? e : null)
+             (f, e) => f || (e.matches('progress[aria-label=Calibrate]') ? e : null)
                        || (e.shadowRoot ? find(e.shadowRoot) : null), null);
            const bar = find(document); return bar && bar.value > 5; }""",
         timeout=90_000,

@@ -1,4 +1,4 @@
-"""Run of a calibration: its button, its progress, its end.
+"""Run of a job from a page: its button, its progress, its end.
 
 The session looks at its job some twelve times a second while there is one, and drops it
 when the page is closed.
@@ -7,16 +7,15 @@ when the page is closed.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from typing import Any
 
 import panel as pn
-import xarray as xr
 
 from analog_model.errors import AnalogModelError
-from dashboard.calibration_run import Stage, calibrate_measurement
 from dashboard.jobs import Job, job_queue
+from dashboard.stage import Stage
 from dashboard.views.export import PRIMARY
 from dashboard.views.html import Html
 
@@ -32,14 +31,17 @@ progress { width: 100%; height: 6px; accent-color: var(--accent, #0b62a8); }
 """
 
 
-class Run:
-    """Controls of one calibration at a time.
+class JobRun:
+    """Controls of one job at a time; `label` is what its button says.
 
     `heard` is told whatever the job sends but stages; `ended` is called at its end, for a
     cancelled one without waiting for its process.
     """
 
-    def __init__(self, *, heard: Callable[[Any], None], ended: Callable[[], None]) -> None:
+    def __init__(
+        self, label: str, *, heard: Callable[[Any], None], ended: Callable[[], None]
+    ) -> None:
+        self._label = label
         self._heard = heard
         self._ended = ended
         self._job: Job | None = None
@@ -49,7 +51,7 @@ class Run:
         self._begun = 0.0
         self._shown = ""
         self.start_button = pn.widgets.Button(
-            label="Calibrate", width=104, margin=0, stylesheets=[PRIMARY]
+            label=label, width=104, margin=0, stylesheets=[PRIMARY]
         )
         self.cancel_button = pn.widgets.Button(label="Cancel", width=104, margin=0, visible=False)
         self.status = Html(
@@ -59,17 +61,15 @@ class Run:
 
     @property
     def busy(self) -> bool:
-        """Whether a calibration waits or runs."""
+        """Whether a job waits or runs."""
         return self._job is not None
 
-    def start(self, measurement: xr.Dataset, weight_set: int) -> bool:
-        """Ask for a calibration; False where the server takes no more."""
+    def start(self, function: Callable[..., None], arguments: Mapping[str, Any]) -> bool:
+        """Ask for `function(send, **arguments)`; False where the server takes no more."""
         if self._job is not None:
             return False
         try:
-            self._job = job_queue().submit(
-                calibrate_measurement, {"measurement": measurement, "weight_set": weight_set}
-            )
+            self._job = job_queue().submit(function, arguments)
         except AnalogModelError as error:
             self.say(str(error), "error")
             return False
@@ -82,7 +82,7 @@ class Run:
         return True
 
     def cancel(self) -> None:
-        """End the calibration, if there is one; its process goes in the background."""
+        """End the job, if there is one; its process goes in the background."""
         if self._job is not None:
             self._job.cancel()
             self.cancel_button.disabled = True
@@ -129,12 +129,13 @@ class Run:
     def _show_progress(self, job: Job) -> None:
         seconds = int(time.monotonic() - self._begun)
         if job.status == "queued" and (ahead := job_queue().ahead_of(job)):
-            runs = "one calibration" if ahead == 1 else f"{ahead} calibrations"
-            text, bar = f"Waiting for {runs} of other pages", "<progress></progress>"
+            others = "one run" if ahead == 1 else f"{ahead} runs"
+            text, bar = f"Waiting for {others} of other pages", "<progress></progress>"
         else:
             percent = int(100 * self._stage.fraction)
             text = self._stage.text[:1].upper() + self._stage.text[1:]
-            bar = f'<progress max="100" value="{percent}" aria-label="Calibration"></progress>'
+            label = escape(self._label)
+            bar = f'<progress max="100" value="{percent}" aria-label="{label}"></progress>'
             text = f"{text} · {percent} %"
         self._put(
             f'<div class="run"><span role="status">{escape(text)}'

@@ -77,6 +77,13 @@ QUERY_NAMES = {
     "n_programmed": "dchips",
     "deployment_aspect": "dview",
     "deployed_array": "darray",
+    "sweep_x": "sx",
+    "sweep_x_span": "sxr",
+    "sweep_y": "sy",
+    "sweep_y_span": "syr",
+    "sweep_measure": "swm",
+    "sweep_network": "swnet",
+    "sweep_epochs": "swep",
     "theme": "theme",
 }
 STATE_NAMES = {short: name for name, short in QUERY_NAMES.items()}

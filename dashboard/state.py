@@ -21,6 +21,7 @@ from analog_model.chip.layout import LAYOUT_RULES
 from analog_model.errors import AnalogModelError, DataError
 from dashboard import compute
 from dashboard.deployment_choices import DeploymentChoices
+from dashboard.design_choices import DesignChoices
 from dashboard.notices import Notice
 from dashboard.pages import PAGES
 from dashboard.parameters import PARAMETERS, ParameterSpec, values_of
@@ -70,7 +71,7 @@ def _open_number(spec: ParameterSpec, default: float | None = None) -> param.Par
     )
 
 
-class State(TrainingChoices, DeploymentChoices):
+class State(TrainingChoices, DeploymentChoices, DesignChoices):
     """Everything a link reproduces, with the chip that follows from it.
 
     `State()` shows the bundled chip. Views watch the derived parameters `source_chip`,

@@ -16,7 +16,7 @@ from analog_model.nn.training.journal import EPOCH, read_journal
 from analog_model.nn.training.record import open_record
 from analog_model.results.chips import DIGITAL, FACTORS
 from analog_model.results.plan import OPERATIONS, PlannedRun
-from analog_model.results.work import Workplace, judged
+from analog_model.results.work import Workplace, check_planned, judged
 
 JUDGEMENT, ABSENCE = "judgement", "absence"
 _TEXTS = {
@@ -83,6 +83,8 @@ def gather(
     versions, fingerprints = "", {}
     for run in runs:
         directory = place.directory(run.name)
+        if directory.configuration.exists():
+            check_planned(run, directory)
         record = open_record(directory.record) if directory.record.exists() else None
         if record is not None:
             versions = record.attrs["versions"]

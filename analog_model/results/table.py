@@ -15,7 +15,7 @@ from analog_model.nn.training.configuration import (
     NOISE,
     STRAIGHT_THROUGH,
 )
-from analog_model.results.chips import BUNDLED, CHIPS, DIGITAL, HARSH
+from analog_model.results.chips import BUNDLED, DIGITAL, HARSH, HARSHER, chips_of
 from analog_model.results.plan import CHIP_FAMILY, FLOAT_LONGER, OPERATIONS
 from analog_model.results.recovery import ABSENCE
 
@@ -59,7 +59,7 @@ def markdown(recovery: xr.Dataset) -> str:
 def _accuracies(recovery: xr.Dataset) -> list[list[str]]:
     rows = []
     for network in NETWORKS:
-        for chip in CHIPS:
+        for chip in chips_of(network):
             before = _values(recovery, network, FLOAT, DIGITAL)
             after = _values(recovery, network, HARDWARE_AWARE, chip)
             rows.append(
@@ -129,7 +129,8 @@ def _costs(recovery: xr.Dataset) -> list[list[str]]:
     rows = []
     for network in NETWORKS:
         for treatment, label in _LABELS.items():
-            for chip in CHIPS if treatment not in (FLOAT, FLOAT_LONGER, NOISE) else (DIGITAL,):
+            digital = treatment in (FLOAT, FLOAT_LONGER, NOISE)
+            for chip in (DIGITAL,) if digital else chips_of(network):
                 if not _values(recovery, network, treatment, chip):
                     continue
                 chosen = _of(recovery, network, treatment) & (recovery["chip"].values == chip)
@@ -149,20 +150,25 @@ def _costs(recovery: xr.Dataset) -> list[list[str]]:
 
 def _conditions(recovery: xr.Dataset) -> str:
     chips = json.loads(recovery.attrs["chips"])
-    harsh, bundled = chips[HARSH], chips[BUNDLED]
+    bundled = chips[BUNDLED]
+    scaled = "; ".join(
+        f"*{name}*: all its kappas times {one['coupling_factor']:g}, all its resistances times "
+        f"{one['resistance_factor']:g} ({one['fingerprint'][:12]})"
+        for name, one in ((name, chips[name]) for name in (HARSH, HARSHER))
+    )
     tolerances = "; ".join(
-        f"{chip}: "
-        + ", ".join(f"{name} {OPERATIONS[name, chip].judging_tolerance:g}" for name in NETWORKS)
-        for chip in CHIPS
+        f"{name} {OPERATIONS[name, BUNDLED].judging_tolerance:g} and "
+        f"{OPERATIONS[name, chips_of(name)[1]].judging_tolerance:g}"
+        for name in NETWORKS
     )
     return (
         f"Accuracy [%] on the whole test part: mean ± standard deviation over seeds. To float: "
         f"hardware-aware less float, in points, seed by seed. *bundled*: {bundled['name']} as "
         f"calibrated ({bundled['fingerprint'][:12]}), continued to arrays of 128x128 (mlp_4x4: "
-        f"16x16); *harsh*: all its kappas times {harsh['coupling_factor']:g}, all its resistances "
-        f"times {harsh['resistance_factor']:g} ({harsh['fingerprint'][:12]}). Every retraining "
-        f"starts from the float network of its seed, takes the same batches, epochs, learning "
-        f"rates. The closed form may miss the slots, rms of a layer's charges, by: {tolerances}. "
+        f"16x16); {scaled}. Every retraining starts from the float network of its seed; on the "
+        f"harsh chip and without a chip it takes the same batches, epochs, learning rates, on the "
+        f"bundled one it may have fewer. The closed form may miss the slots, rms of a layer's "
+        f"charges, by (bundled and harsh): {tolerances}. "
         f"Made by `{recovery.attrs['command']}`; {recovery.attrs['conditions']}."
     )
 

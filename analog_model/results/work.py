@@ -17,11 +17,12 @@ import xarray as xr
 from analog_model.chip import Chip
 from analog_model.dataset import netcdf
 from analog_model.dataset.io import PathLike, read_bytes, save_text, write_bytes
-from analog_model.errors import AnalogModelError
+from analog_model.errors import AnalogModelError, ConfigurationError, DataError
 from analog_model.nn.training.chip_evaluation import evaluate_run
 from analog_model.nn.training.chip_family import ChipFamily
+from analog_model.nn.training.record import open_record
 from analog_model.nn.training.run_directory import RunDirectory
-from analog_model.nn.training.shared_conversion import ChipSettings
+from analog_model.nn.training.shared_conversion import ChipSettings, settings_of
 from analog_model.nn.training.thread_count import thread_count
 from analog_model.nn.training.train import resume, train
 from analog_model.results.chips import BUNDLED, DIGITAL, bundled_chip, chips_from
@@ -99,12 +100,22 @@ def _mapping(processes: int) -> Iterator[Callable[..., Iterable[str]]]:
 
 
 def judged(run: PlannedRun, place: Workplace, chip: str) -> xr.Dataset | None:
-    """What judging found, if it was done."""
+    """What judging found, if it was done; DataError if that was on another chip."""
     path = place.judgement(run, chip)
     if not path.exists():
         return None
     content = read_bytes(path)
-    return netcdf.decode(content, {}, source=str(path), max_bytes=1 << 24)
+    found = netcdf.decode(content, {}, source=str(path), max_bytes=1 << 24)
+    if chip != DIGITAL:
+        planned = place.chips()[chip].fingerprint()
+        if found.attrs["chip_fingerprint"] != planned:
+            raise DataError(
+                f"{path}, chip",
+                expected=f"{chip} as planned, {planned[:12]}",
+                got=str(found.attrs["chip_fingerprint"])[:12],
+                advice="Remove the file: it was judged when the plan was another.",
+            )
+    return found
 
 
 def _waves(runs: Sequence[PlannedRun]) -> list[list[PlannedRun]]:
@@ -138,9 +149,28 @@ def _attempt(job: tuple[PlannedRun, Workplace, Mapping[str, Chip]]) -> str:
     return ""
 
 
+def check_planned(run: PlannedRun, directory: RunDirectory) -> None:
+    """ConfigurationError if the directory holds a run other than the plan's."""
+    begun, planned = directory.read_configuration(), run.configuration
+    differing = [
+        f"{name} {getattr(begun, name)}, planned {getattr(planned, name)}"
+        for name in type(planned).model_fields
+        if getattr(begun, name) != getattr(planned, name)
+    ]
+    if differing:
+        raise ConfigurationError(
+            f"run directory {directory.path}",
+            expected="the run that is planned",
+            got="; ".join(differing),
+            advice="Move it away: it was begun when the plan was another.",
+        )
+
+
 def _train(run: PlannedRun, place: Workplace, chips: Mapping[str, Chip]) -> bool:
     """Whether the run is finished; if not, it was asked to stop."""
     directory = place.directory(run.name)
+    if directory.configuration.exists():
+        check_planned(run, directory)
     if directory.record.exists():
         return True
     if directory.configuration.exists():
@@ -157,11 +187,16 @@ def _train(run: PlannedRun, place: Workplace, chips: Mapping[str, Chip]) -> bool
 
 
 def _judge(run: PlannedRun, place: Workplace, chip: str, chips: Mapping[str, Chip]) -> None:
-    family = None if chip == DIGITAL else ChipFamily(chips[chip], None, None, run.seed)
-    found = evaluate_run(
-        place.directory(run.name).path,
-        family=family,
-        settings=settings_on_chip(run.network, chip),
-        data_dir=place.data_dir,
-    )
+    directory, settings = place.directory(run.name), settings_on_chip(run.network, chip)
+    if run.configuration.on_chip and settings == settings_of(run.configuration):
+        # The end of training judged it so already, by the same images on the same chip.
+        record = open_record(directory.record)
+        found = record[["accuracy", "confusion"]].assign_attrs(record.attrs)
+    else:
+        found = evaluate_run(
+            directory.path,
+            family=None if chip == DIGITAL else ChipFamily(chips[chip], None, None, run.seed),
+            settings=settings,
+            data_dir=place.data_dir,
+        )
     write_bytes(place.judgement(run, chip), netcdf.encode(found), overwrite=False)

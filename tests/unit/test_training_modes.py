@@ -14,7 +14,7 @@ import analog_model as am
 from analog_model.errors import ConfigurationError
 from analog_model.nn.layer import AnalogLayer
 from analog_model.nn.training.chip_family import NOMINAL
-from analog_model.nn.training.modes import Preparation, prepare
+from analog_model.nn.training.modes import Preparation, digital_network, prepare
 from analog_model.nn.training.straight_through import StraightThrough
 from analog_model.nn.training.trainee import Trainee
 from analog_model.nn.training.twin import IdealLayer, twin
@@ -216,3 +216,22 @@ def test_retraining_on_a_harsh_chip_brings_accuracy_back(tmp_path: Path) -> None
         abs(others[0] - others[1]) / 2**0.5
     )
     assert found["float"]["own_ratio"].dims == ("chip", "layer")
+
+
+def test_channels_last_changes_how_weights_lie_and_nothing_else() -> None:
+    """Layers on tiled arrays hold buffers of five dimensions, which have no such order."""
+    inputs = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(2))
+    layer = am.nn.LayerConfiguration(tolerance=0.1, signed_inputs=False)
+    scores = []
+    for channels_last in (False, True):
+        changes = {"array_shape": (128, 128), "layer": layer, "channels_last": channels_last}
+        one = am.nn.recipe("lenet5", mode="hardware_aware", changes=changes)
+        trainee = prepare(Preparation(one, digital_network(one, None), harsh_chip(), inputs))
+        tensors = [*trainee.buffers(), *trainee.parameters()]
+        assert any(tensor.dim() == 5 for tensor in tensors)
+        weights = [one for one in trainee.parameters() if one.dim() == 4 and one.shape[1] > 1]
+        orders = {one.is_contiguous(memory_format=torch.channels_last) for one in weights}
+        assert orders == {channels_last}
+        with torch.no_grad():
+            scores.append(trainee(inputs, 0))
+    torch.testing.assert_close(*scores)

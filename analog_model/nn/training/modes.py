@@ -111,5 +111,8 @@ def prepare(preparation: Preparation) -> Trainee:
     """The trainee of the configuration's mode."""
     trainee = _MODES[preparation.configuration.mode](preparation)
     if preparation.configuration.channels_last:
-        trainee.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        # Not `trainee.to`: it refuses the layers' buffers of five dimensions.
+        for parameter in trainee.parameters():
+            if parameter.dim() == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
     return trainee

@@ -38,8 +38,12 @@ class Job:
     `error` says why it failed, in words for a user.
     """
 
-    def __init__(self, function: Callable[..., None], arguments: Mapping[str, Any]) -> None:
+    def __init__(
+        self, function: Callable[..., None], arguments: Mapping[str, Any], *, threads: int = 1
+    ) -> None:
         self.status: Status = "queued"
+        self._threads = threads
+        self._grace = GRACE
         self.error = ""
         self.pid: int | None = None
         self._function = function
@@ -47,6 +51,8 @@ class Job:
         self._messages: deque[Any] = deque()
         self._cancelled = threading.Event()
         self.ended = threading.Event()
+        # Later than `ended` where a process was given time to go.
+        self.gone = threading.Event()
 
     def messages(self) -> list[Any]:
         """What came since the last call, oldest first."""
@@ -57,8 +63,12 @@ class Job:
         """Whether it was told to end."""
         return self._cancelled.is_set()
 
-    def cancel(self) -> None:
-        """End the job within half a second, whatever it is doing; returns at once."""
+    def cancel(self, *, grace: float = GRACE) -> None:
+        """End the job within half a second, whatever it is doing; returns at once.
+
+        Its process gets SIGTERM, and `grace` [s] to save what it has before it is killed.
+        """
+        self._grace = grace
         self._cancelled.set()
 
     def run(self) -> None:
@@ -74,11 +84,14 @@ class Job:
             self._end("failed", f"{type(error).__name__}: {error}")
         finally:
             self._arguments = {}
+            self.gone.set()
 
     def _run_in_process(self) -> None:
         context = multiprocessing.get_context("spawn")
         mine, theirs = context.Pipe()
-        process = context.Process(target=_serve, args=(theirs,), daemon=True, name="job")
+        process = context.Process(
+            target=_serve, args=(theirs, self._threads), daemon=True, name="job"
+        )
         process.start()
         theirs.close()
         self.pid = process.pid
@@ -90,7 +103,7 @@ class Job:
             self._end("failed", f"The job's process ended by itself (exit code {process.exitcode})")
         finally:
             mine.close()
-            _stop(process)
+            _stop(process, self._grace)
 
     def _listen(self, connection: Connection) -> None:
         while not self._cancelled.is_set():
@@ -120,17 +133,20 @@ class JobQueue:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
 
-    def submit(self, function: Callable[..., None], arguments: Mapping[str, Any]) -> Job:
+    def submit(
+        self, function: Callable[..., None], arguments: Mapping[str, Any], *, threads: int = 1
+    ) -> Job:
         """Have `function(send, **arguments)` called; it must be importable by name.
 
-        Raises `SimulationError` where too many jobs wait already.
+        Its libraries compute with so many `threads`. Raises `SimulationError` where too many
+        jobs wait already.
         """
-        job = Job(function, arguments)
+        job = Job(function, arguments, threads=threads)
         with self._changed:
             if self._n_ahead(None) >= self.most_waiting:
                 raise SimulationError(
                     "this server",
-                    expected=f"at most {self.most_waiting} calibrations that wait",
+                    expected=f"at most {self.most_waiting} jobs that wait",
                     got="one more",
                     advice="Try again in some minutes.",
                 )
@@ -178,24 +194,24 @@ def job_queue() -> JobQueue:
     return queue
 
 
-def _stop(process: Any) -> None:
-    """Have a process gone, gently if it goes."""
+def _stop(process: Any, grace: float) -> None:
+    """Have a process gone, gently if it goes within `grace` [s]."""
     process.terminate()
-    process.join(GRACE)
+    process.join(grace)
     if process.is_alive():
         process.kill()
         process.join()
     process.close()
 
 
-def _serve(connection: Connection) -> None:
+def _serve(connection: Connection, threads: int) -> None:
     """What the process does: one call, told through the connection.
 
     Threads of one library would fight those of the server for the same cores; one is also
     the fastest for arrays of the usual size.
     """
     for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-        os.environ[name] = "1"
+        os.environ[name] = str(threads)
     if hasattr(os, "nice"):
         os.nice(_NICENESS)
     threading.Thread(target=_go_with_parent, daemon=True).start()

@@ -37,5 +37,8 @@ PAGES: dict[str, PageSpec] = {
         PageSpec("crosstalk", "Crosstalk", "dashboard.views.crosstalk", "CrosstalkView"),
         PageSpec("error", "Error against ideal", "dashboard.views.error", "ErrorView"),
         PageSpec("calibration", "Calibration", "dashboard.views.calibration", "CalibrationView"),
+        PageSpec("retraining", "Retraining", "dashboard.views.retraining", "RetrainingView"),
+        PageSpec("deployment", "Deployment", "dashboard.views.deployment", "DeploymentView"),
+        PageSpec("design", "Design", "dashboard.views.design", "DesignView"),
     )
 }

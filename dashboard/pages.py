@@ -38,6 +38,7 @@ PAGES: dict[str, PageSpec] = {
         PageSpec("error", "Error against ideal", "dashboard.views.error", "ErrorView"),
         PageSpec("calibration", "Calibration", "dashboard.views.calibration", "CalibrationView"),
         PageSpec("retraining", "Retraining", "dashboard.views.retraining", "RetrainingView"),
+        PageSpec("runs", "Runs", "dashboard.views.runs", "RunsView"),
         PageSpec("deployment", "Deployment", "dashboard.views.deployment", "DeploymentView"),
         PageSpec("design", "Design", "dashboard.views.design", "DesignView"),
     )

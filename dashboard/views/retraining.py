@@ -33,6 +33,7 @@ from dashboard.views.retraining_numbers import (
 from dashboard.views.retraining_progress import TrainingProgress
 from dashboard.views.retraining_words import beforehand, refused, summary
 from dashboard.views.retraining_words import table as final_table
+from dashboard.views.unseen_label import UNSEEN_LABEL
 
 ASPECTS = {"Curves": "curves", "Classes": "classes", "Layers": "layers"}
 LIVE_MS, IDLE_MS = 100, 1000
@@ -40,11 +41,6 @@ _GAP = (0, 14, 0, 0)
 # A dragged slider sends chip after chip; the plan waits until it rests [s].
 _REST = 0.3
 PAGE = "retraining"
-# For screen readers only: what is chosen speaks for itself.
-UNSEEN_LABEL = """
-.bk-input-group > label { position: absolute; width: 1px; height: 1px; overflow: hidden;
-  clip-path: inset(50%); }
-"""
 
 
 class RetrainingView(pn.viewable.Viewer):

@@ -1,0 +1,230 @@
+"""Retraining: plan, store, curves, page, on short runs of the smallest network."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from analog_model.errors import ConfigurationError, DataError
+from analog_model.nn.images.bundled import bundled_digits
+from analog_model.nn.training.checkpoint import load_checkpoint
+from analog_model.nn.training.evaluation import test_inputs as inputs_of
+from analog_model.nn.training.run_summary import summary_of
+from analog_model.nn.training.trained import TrainedRun
+from dashboard import links
+from dashboard.run_store import RunStore
+from dashboard.state import State
+from dashboard.training_curves import TRAIN_IMAGES, JournalTail, n_batches
+from dashboard.training_plan import TrainingPlan, plan_of
+from dashboard.training_run import Judged, Stage, compare
+from dashboard.views.retraining import RetrainingView
+from dashboard.views.retraining_numbers import treatments_of
+from dashboard.views.runs import RunsView
+from tests.dashboard.retraining_runs import RETRAINING_EPOCHS, serving
+
+CHOSEN = {"page": "retraining", "defences": ["hardware_aware"], "coupling_scale": 3.0}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a server, with one comparison trained."""
+    path = tmp_path_factory.mktemp("runs")
+    with serving(path):
+        yield path
+
+
+@pytest.fixture(scope="module")
+def state(folder: Path) -> State:
+    """What was chosen."""
+    return State(**CHOSEN)
+
+
+@pytest.fixture(scope="module")
+def messages(folder: Path, state: State) -> list[Any]:
+    """What training the choices said."""
+    found: list[Any] = []
+    plan = plan_of(state, state.chip, RunStore(folder))
+    compare(found.append, folder=folder, plan=plan)
+    return found
+
+
+@pytest.fixture
+def plan(folder: Path, state: State, messages: list[Any]) -> TrainingPlan:
+    return plan_of(state, state.chip, RunStore(folder))
+
+
+def test_a_comparison_is_trained_and_judged_in_order(
+    folder: Path, plan: TrainingPlan, messages: list[Any]
+) -> None:
+    first, second = plan.runs
+    assert [m.run for m in messages if isinstance(m, Judged)] == [first.name, second.name]
+    assert any(isinstance(m, Stage) and m.text.startswith("epoch 2 of") for m in messages)
+    store = RunStore(folder)
+    treatments = treatments_of(plan, store)
+    assert list(treatments) == ["digital", "undefended", "hardware_aware"]
+    retrained = store.record(second.name)
+    assert retrained is not None
+    # The same chip judges as trained it: two ways to the same number.
+    assert treatments["hardware_aware"].accuracy == float(retrained["accuracy"])
+    digits = bundled_digits()
+    run = TrainedRun(store.path(first.name))
+    with torch.no_grad():
+        scores = run.network()(inputs_of(digits, run.specification))
+    right = (scores.argmax(1) == digits.test_labels).double()
+    assert treatments["digital"].accuracy == pytest.approx(float(right.mean()))
+    of_threes = float(right[digits.test_labels == 3].mean())
+    assert treatments["digital"].class_accuracy[3] == pytest.approx(of_threes)
+    again: list[Any] = []
+    compare(again.append, folder=folder, plan=plan)
+    assert [type(m) for m in again] == [Judged, Judged]
+
+
+def test_names_follow_from_what_decides_a_run(folder: Path, plan: TrainingPlan) -> None:
+    store = RunStore(folder)
+    warmer = State(**{**CHOSEN, "coupling_scale": 2.0})
+    other = plan_of(warmer, warmer.chip, store)
+    assert other.runs[0].name == plan.runs[0].name
+    assert other.runs[1].name != plan.runs[1].name
+    assert other.judgement(other.runs[0]) != plan.judgement(plan.runs[0])
+    many = State(**CHOSEN, n_chips=3)
+    varied = plan_of(many, many.chip, store)
+    assert varied.runs[1].configuration.variation is not None
+    # Other chips judge than those it was trained on.
+    assert varied.seed != varied.runs[1].configuration.seed
+    with pytest.raises(ConfigurationError, match="cifar10 for vgg_small"):
+        plan_of(State(network="vgg_small"), many.chip, store)
+
+
+def test_a_float_run_of_the_command_line_is_as_good(
+    folder: Path, plan: TrainingPlan, tmp_path: Path, state: State
+) -> None:
+    shutil.copytree(folder / plan.runs[0].name, tmp_path / "results" / "mine")
+    assert plan_of(state, state.chip, RunStore(tmp_path)).runs[0].name == "results/mine"
+
+
+def test_the_store_knows_only_what_it_lists(
+    folder: Path, plan: TrainingPlan, tmp_path: Path
+) -> None:
+    name = plan.runs[0].name
+    (tmp_path / "runs").mkdir()
+    shutil.copytree(folder / name, tmp_path / "runs" / "begun")
+    shutil.copytree(folder / name, tmp_path / "secret")
+    for file in ("record.nc", "network.npz"):
+        (tmp_path / "runs" / "begun" / file).unlink()
+    (tmp_path / "runs" / "broken").mkdir()
+    (tmp_path / "runs" / "broken" / "configuration.yaml").write_text("network: [")
+    store = RunStore(tmp_path / "runs")
+    found, broken = store.summaries()
+    assert list(found) == ["begun"]
+    assert list(broken) == ["broken"]
+    assert found["begun"].status == "interrupted"
+    checkpoint = load_checkpoint(tmp_path / "runs" / "begun" / "checkpoint.npz")
+    assert found["begun"].step == checkpoint.step
+    finished = summary_of(folder / name)
+    assert (finished.status, finished.step) == ("finished", found["begun"].step)
+    for name in ("../secret", "/etc", "..", "", "begun/../../secret", str(tmp_path / "secret")):
+        with pytest.raises(DataError, match="has"):
+            store.path(name)
+    with pytest.raises(DataError, match="plain name"):
+        store.judgement("../secret")
+
+
+def test_curves_are_the_record_read_along(folder: Path, plan: TrainingPlan, tmp_path: Path) -> None:
+    run = plan.runs[0]
+    assert len(bundled_digits().train_labels) == TRAIN_IMAGES["mnist_5k"]
+    record = RunStore(folder).record(run.name)
+    assert record is not None
+    whole = (folder / run.name / "metrics.jsonl").read_bytes()
+    path = tmp_path / "metrics.jsonl"
+    tail = JournalTail(path, run.configuration)
+    assert not tail.look()
+    for share in (0.3, 0.31, 1.0):
+        # Cut within a line, as it is while being written.
+        path.write_bytes(whole[: int(share * len(whole))])
+        assert tail.look()
+    assert not tail.look()
+    curves = tail.curves
+    np.testing.assert_allclose(curves.accuracy, record["evaluated_accuracy"].values)
+    per_epoch = n_batches(run.configuration)
+    assert curves.epoch[-1] * per_epoch == int(record["training_step"][-1])
+    size = len(record["step_loss"]) // len(curves.loss)
+    means = record["step_loss"].values[: size * len(curves.loss)].reshape(-1, size).mean(1)
+    np.testing.assert_allclose(curves.loss, means)
+    assert curves.loss_position[0] == pytest.approx((size + 1) / 2 / per_epoch)
+    # A run that was resumed writes its journal anew, up to its checkpoint.
+    lines = whole.splitlines(keepends=True)
+    short = b"".join(line for line in lines if json.loads(line)["step"] <= per_epoch)
+    (tmp_path / "new").write_bytes(short)
+    (tmp_path / "new").replace(path)
+    assert tail.look()
+    assert tail.curves.epoch == [1]
+    path.write_bytes(short + b"[1]\n")
+    with pytest.raises(DataError, match="events of a training run"):
+        tail.look()
+
+
+def test_the_page_shows_what_is_known(folder: Path, plan: TrainingPlan) -> None:
+    state = State(**CHOSEN)
+    view = RetrainingView(state)
+    treatments = treatments_of(plan, RunStore(folder))
+    bare = treatments["undefended"]
+    assert f"{100 * bare.accuracy:.1f} % on the chip" in view.summary.object
+    assert f"<b>{100 * treatments['hardware_aware'].accuracy:.1f}</b>" in view.final.object
+    assert (view.progress.start_button.label, view.progress.start_button.disabled) == (
+        "Trained",
+        True,
+    )
+    drawn = view.curves.accuracies["right"].sources["hardware_aware"].data
+    assert list(drawn["x"]) == list(range(1, RETRAINING_EPOCHS + 1))
+    assert view.curves.lines["undefended"].location == pytest.approx(100 * bare.accuracy)
+    state.training_aspect = "classes"
+    assert view.classes.layout.visible
+    assert not view.curves.layout.visible
+    counts = [int(text or 0) for text in view.classes.cells.data["count"]]
+    assert sum(counts) == len(bundled_digits().test_labels)
+    state.training_aspect = "layers"
+    decibel = view.layers.own.sources["undefended"].data["db"]
+    assert bare.own is not None
+    np.testing.assert_allclose(decibel, 20 * np.log10(bare.own))
+    data = view.data()
+    assert data is not None
+    assert data["confusion"].sel(treatment="digital").sum() == sum(counts)
+    view.controls.widgets["network"].value = "vgg_small"
+    assert (state.images, view.empty.visible) == ("cifar10", True)
+    assert "Train VGG, small" in view.empty.object
+    state.images = "mnist_5k"
+    assert "do not fit" in view.empty.object
+    assert view.progress.start_button.disabled
+    values, problems = links.read_query(links.query_of(state))
+    assert problems == []
+    assert (values["network"], values["defences"]) == ("vgg_small", ["hardware_aware"])
+
+
+def test_runs_are_compared_over_seeds(folder: Path, plan: TrainingPlan, tmp_path: Path) -> None:
+    name = plan.runs[0].name
+    for seed in range(2):
+        shutil.copytree(folder / name, tmp_path / f"seed-{seed}")
+        file = tmp_path / f"seed-{seed}" / "configuration.yaml"
+        file.write_text(file.read_text().replace("seed: 0", f"seed: {seed}"))
+    shutil.copytree(folder / plan.runs[1].name, tmp_path / "retrained")
+    with serving(tmp_path):
+        state = State(page="runs", compared_runs="seed-0,seed-1,retrained,../../etc")
+        view = RunsView(state)
+        assert state.compared_runs == "seed-0,seed-1,retrained"
+        assert state.notice is not None
+        assert "no training run '../../etc'" in state.notice.text
+        assert sorted(view.list.value) == ["retrained", "seed-0", "seed-1"]
+        assert [group.names for group in view.groups] == [("seed-0", "seed-1"), ("retrained",)]
+        assert view.groups[0].spread == 0.0
+        assert len(set(view.curves.accuracy_lines.data["colour"])) == 2
+        assert ">hardware_aware<" in view.tables.object
+        view.list.value = ["seed-1"]
+        assert state.compared_runs == "seed-1"
+        assert view.curves.loss_lines.data["name"] == ["seed-1"]

@@ -1,0 +1,133 @@
+"""Question of a sweep: which chip, over what, measured how."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from analog_model.chip import Chip
+from analog_model.chip.changes import modified_chip
+from analog_model.errors import ConfigurationError
+from analog_model.sweeps.axes import AXES, Value
+from analog_model.version import __version__
+from dashboard.design_choices import NO_AXIS, RETRAINED, SER
+from dashboard.parameters import PARAMETERS
+from dashboard.state import State
+
+# Values on one axis, lines of one array: a browser may not keep a server busy for days.
+MOST_VALUES, MOST_LINES = 21, 512
+N_PATTERNS, SEED = 64, 0
+
+
+@dataclass(frozen=True)
+class Span:
+    """Evenly spaced values of a number: from, to, how many."""
+
+    lower: float
+    upper: float
+    count: int
+
+    def text(self) -> str:
+        """As the link has it."""
+        return f"{self.lower:.6g}:{self.upper:.6g}:{self.count}"
+
+    def values(self, name: str) -> tuple[Value, ...]:
+        """The values of an axis in SI; whole numbers that coincide count once."""
+        spaced = np.linspace(self.lower, self.upper, self.count)
+        if AXES[name].integer:
+            return tuple(dict.fromkeys(int(value) for value in np.rint(spaced)))
+        return tuple(dict.fromkeys(float(f"{value:.9g}") for value in spaced))
+
+
+SPANS: Mapping[str, Span] = {
+    "coupling_scale": Span(0.0, 4.0, 9),
+    "wire_resistance": Span(0.0, 200.0, 9),
+    "n_word_lines": Span(8, 64, 8),
+    "bits": Span(2, 8, 7),
+    "readout_bits": Span(4, 12, 9),
+}
+
+
+def span_of(name: str, text: str) -> Span:
+    """The span that a link states for an axis, its usual one for "". ConfigurationError."""
+    if not text:
+        return SPANS[name]
+    try:
+        lower, upper, count = text.split(":")
+        span = Span(float(lower), float(upper), int(count))
+    except ValueError:
+        span = Span(math.nan, math.nan, 0)
+    most = MOST_LINES if name == "n_word_lines" else AXES[name].upper
+    finite = math.isfinite(span.lower) and math.isfinite(span.upper)
+    if not (finite and AXES[name].lower <= span.lower < span.upper <= most):
+        most_text = f" to {most:g}" if math.isfinite(most) else ""
+        raise ConfigurationError(
+            f"range of {AXES[name].long_name}",
+            expected=f"two rising numbers from {AXES[name].lower:g}{most_text}",
+            got=repr(text[:40]),
+        )
+    if not 2 <= span.count <= MOST_VALUES:
+        raise ConfigurationError(
+            f"range of {AXES[name].long_name}",
+            expected=f"2 to {MOST_VALUES} values",
+            got=str(span.count),
+        )
+    return span
+
+
+@dataclass(frozen=True, eq=False)
+class SweepQuestion:
+    """A chip as it is without the swept parameters, values by axis, what is measured.
+
+    `network`, `epochs` matter to accuracies only.
+    """
+
+    chip: Chip
+    over: Mapping[str, tuple[Value, ...]]
+    measure: str
+    network: str
+    epochs: int
+
+    @property
+    def n_points(self) -> int:
+        """Number of points."""
+        return math.prod(map(len, self.over.values()))
+
+    def key(self) -> str:
+        """Name under which the finished sweep is kept."""
+        asked: dict[str, Any] = {
+            "version": __version__,
+            "chip": self.chip.fingerprint(),
+            "over": [[name, list(values)] for name, values in self.over.items()],
+            "measure": self.measure,
+        }
+        if self.measure != SER:
+            asked["network"] = self.network
+        if self.measure == RETRAINED:
+            asked["epochs"] = self.epochs
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def question_of(state: State) -> SweepQuestion:
+    """What the state asks for. Raises ConfigurationError for what cannot be swept."""
+    texts = {state.sweep_x: state.sweep_x_span}
+    if state.sweep_y not in (NO_AXIS, state.sweep_x):
+        texts[state.sweep_y] = state.sweep_y_span
+    over = {
+        name: AXES[name].words or span_of(name, text).values(name) for name, text in texts.items()
+    }
+    if state.sweep_measure != SER and "alignment" in over:
+        over["alignment"] = tuple(word for word in over["alignment"] if word != "staggered")
+    kept = {name: getattr(state, name) for name in PARAMETERS if name not in over}
+    chip = modified_chip(state.source_chip, kept, state.effects)
+    for name in over:
+        AXES[name].check(chip)
+    return SweepQuestion(
+        chip, over, state.sweep_measure, state.sweep_network, int(state.sweep_epochs)
+    )

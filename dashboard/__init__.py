@@ -10,13 +10,23 @@ if TYPE_CHECKING:
     from dashboard.state import State
     from dashboard.views.calibration import CalibrationView
     from dashboard.views.crosstalk import CrosstalkView
+    from dashboard.views.deployment import DeploymentView
     from dashboard.views.error import ErrorView
 
-__all__ = ["CalibrationView", "CrosstalkView", "ErrorView", "State", "create_app", "serve"]
+__all__ = [
+    "CalibrationView",
+    "CrosstalkView",
+    "DeploymentView",
+    "ErrorView",
+    "State",
+    "create_app",
+    "serve",
+]
 
 _HOME = {
     "CalibrationView": "dashboard.views.calibration",
     "CrosstalkView": "dashboard.views.crosstalk",
+    "DeploymentView": "dashboard.views.deployment",
     "ErrorView": "dashboard.views.error",
     "State": "dashboard.state",
     "create_app": "dashboard.app",

@@ -37,6 +37,7 @@ _MIME = {
     "nc": "application/x-netcdf",
     "csv": "text/csv",
     "yaml": "application/yaml",
+    "zip": "application/zip",
 }
 # The one button that a box or a page is about.
 PRIMARY = """

@@ -70,7 +70,7 @@ class LayerPicture:
         self.image = self.figure.image(
             image="image", source=self.source, color_mapper=self.mapper, x=-0.5, y=-0.5, dw=1, dh=1
         )
-        self.mark = BoxAnnotation(fill_alpha=0, line_width=2.5, level="overlay")
+        self.mark = BoxAnnotation(fill_alpha=0, line_width=4, level="overlay")
         self.figure.add_layout(self.mark)
         self.numbers = ColumnDataSource(data={"x": [], "y": [], "text": []})
         self.texts = self.figure.text(

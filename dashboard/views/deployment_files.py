@@ -54,7 +54,7 @@ def dataset_of(deployment: Deployment) -> xr.Dataset:
     for group in SPECS:
         table: xr.Dataset = getattr(deployment, group)
         renamed = table.rename({name: f"{group}_{name}" for name in table.data_vars})
-        joined = joined.merge(renamed.drop_attrs(deep=False))
+        joined = joined.merge(renamed.drop_attrs(deep=False), compat="no_conflicts")
         joined = joined.assign_attrs(
             {f"{group}_{name}": text for name, text in table.attrs.items()} | joined.attrs
         )

@@ -21,7 +21,7 @@ from dashboard.views.batch import in_one_message
 from dashboard.views.export import Export
 from dashboard.views.html import Html
 from dashboard.views.retraining_classes import ClassPlots
-from dashboard.views.retraining_comparison import Comparison
+from dashboard.views.retraining_comparison import CANCELLED, Comparison
 from dashboard.views.retraining_controls import Controls
 from dashboard.views.retraining_curves import TrainingCurves
 from dashboard.views.retraining_layers import LayerPlots
@@ -130,14 +130,14 @@ class RetrainingView(pn.viewable.Viewer):
         training = None if self.comparison is None else self.comparison.training
         if training is not None:
             training.pause()
-            self.look()
+            self.progress.say_stopping("Pausing after this step")
 
     def cancel(self) -> None:
         """Stop at once; the last checkpoint stays."""
         training = None if self.comparison is None else self.comparison.training
         if training is not None:
             training.cancel()
-            self.look()
+            self.progress.say_stopping(CANCELLED)
 
     @in_one_message
     def replan(self) -> None:

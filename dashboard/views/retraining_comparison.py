@@ -18,10 +18,11 @@ from dashboard.views.retraining_numbers import (
     unjudged,
 )
 
+CANCELLED = "Cancelled; what the last checkpoint has is kept."
 _ENDS = {
     "done": "Done.",
     "paused": "Paused; Resume goes on from the checkpoint.",
-    "cancelled": "Cancelled; what the last checkpoint has is kept.",
+    "cancelled": CANCELLED,
 }
 
 
@@ -99,7 +100,7 @@ class Comparison:
         changed = known != self._known
         if changed:
             self._known = known
-            self.treatments = treatments_of(self.plan, self.store)
+            self.treatments = treatments_of(self.plan, self.store, known=self.treatments)
             self._judge_what_is_not()
         # Every journal is read in every look.
         grown = [tail.look() for tail in self._tails.values()]

@@ -7,7 +7,9 @@ what each way of retraining made of it on the chip.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import xarray as xr
@@ -70,20 +72,23 @@ class Treatment:
         return share
 
 
-def treatments_of(plan: TrainingPlan, store: RunStore) -> dict[str, Treatment]:
-    """What is known so far, in the order in which it becomes known."""
+def treatments_of(
+    plan: TrainingPlan, store: RunStore, *, known: Mapping[str, Treatment] = MappingProxyType({})
+) -> dict[str, Treatment]:
+    """What is known so far, in the order in which it becomes known.
+
+    What is `known` of the same plan already is not read again: it does not change.
+    """
     found = {}
     for planned in plan.runs:
         if not is_finished(store, planned.name):
             continue
         if planned.mode == FLOAT:
-            record = store.record(planned.name)
-            assert record is not None
-            found[DIGITAL] = _digital(planned, record)
-        judged = store.judgement(plan.judgement(planned))
-        if judged is not None:
-            name = UNDEFENDED if planned.mode == FLOAT else planned.mode
-            found[name] = _on_chip(name, planned, judged)
+            found[DIGITAL] = known.get(DIGITAL) or _digital(planned, store)
+        name = UNDEFENDED if planned.mode == FLOAT else planned.mode
+        treatment = known.get(name) or _on_chip(name, planned, plan, store)
+        if treatment is not None:
+            found[name] = treatment
     return found
 
 
@@ -96,7 +101,9 @@ def unjudged(plan: TrainingPlan, store: RunStore) -> list[str]:
     ]
 
 
-def _digital(planned: PlannedRun, record: xr.Dataset) -> Treatment:
+def _digital(planned: PlannedRun, store: RunStore) -> Treatment:
+    record = store.record(planned.name)
+    assert record is not None
     accuracy, confusion = float(record["accuracy"]), record["confusion"].values
     return Treatment(
         name=DIGITAL,
@@ -108,7 +115,12 @@ def _digital(planned: PlannedRun, record: xr.Dataset) -> Treatment:
     )
 
 
-def _on_chip(name: str, planned: PlannedRun, judged: xr.Dataset) -> Treatment:
+def _on_chip(
+    name: str, planned: PlannedRun, plan: TrainingPlan, store: RunStore
+) -> Treatment | None:
+    judged = store.judgement(plan.judgement(planned))
+    if judged is None:
+        return None
     nominal = judged.isel({CHIP: 0})
     return Treatment(
         name=name,

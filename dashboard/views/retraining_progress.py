@@ -94,6 +94,11 @@ class TrainingProgress:
         """A line beside the buttons."""
         self._put(f'<div class="run {kind}" role="status"><span>{escape(text)}</span></div>')
 
+    def say_stopping(self, text: str) -> None:
+        """Say at once that a click was heard; the page is rearranged once this is painted."""
+        self.pause_button.disabled = self.cancel_button.disabled = True
+        self.say(text)
+
     def _bar(self, text: str, fraction: float | None) -> None:
         value = "" if fraction is None else f' max="100" value="{100 * fraction:.1f}"'
         self._put(

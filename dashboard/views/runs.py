@@ -18,6 +18,7 @@ from dashboard.training_queue import Training, training_queue
 from dashboard.views.batch import in_one_message
 from dashboard.views.export import Export
 from dashboard.views.html import Html
+from dashboard.views.retraining_comparison import CANCELLED
 from dashboard.views.retraining_progress import TrainingProgress
 from dashboard.views.runs_curves import RunCurves
 from dashboard.views.runs_numbers import Group, dataset_of, groups_of
@@ -157,13 +158,13 @@ class RunsView(pn.viewable.Viewer):
         """Stop after the step in hand, with a checkpoint."""
         if self.training is not None:
             self.training.pause()
-            self.look()
+            self.progress.say_stopping("Pausing after this step")
 
     def cancel(self) -> None:
         """Stop at once; the last checkpoint stays."""
         if self.training is not None:
             self.training.cancel()
-            self.look()
+            self.progress.say_stopping(CANCELLED)
 
     def look(self) -> None:
         """List the runs anew, away from the session's loop."""

@@ -3,32 +3,55 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
-from collections.abc import Iterator
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from playwright.sync_api import Page, expect
 
 from analog_model.errors import ConfigurationError, DataError
 from analog_model.nn.images.bundled import bundled_digits
-from analog_model.nn.training.checkpoint import load_checkpoint
+from analog_model.nn.training.checkpoint import load_checkpoint, load_weights
 from analog_model.nn.training.evaluation import test_inputs as inputs_of
 from analog_model.nn.training.run_summary import summary_of
+from analog_model.nn.training.thread_count import thread_count
 from analog_model.nn.training.trained import TrainedRun
 from dashboard import links
 from dashboard.run_store import RunStore
 from dashboard.state import State
 from dashboard.training_curves import TRAIN_IMAGES, JournalTail, n_batches
 from dashboard.training_plan import TrainingPlan, plan_of
+from dashboard.training_queue import Training, TrainingQueue
 from dashboard.training_run import Judged, Stage, compare
 from dashboard.views.retraining import RetrainingView
 from dashboard.views.retraining_numbers import treatments_of
 from dashboard.views.runs import RunsView
-from tests.dashboard.retraining_runs import RETRAINING_EPOCHS, serving
+from tests.dashboard.retraining_runs import QUERY, RETRAINING_EPOCHS, serving, wait
 
+# Time from a click to the frame in which the page says "Cancelled" [ms].
+WATCH_CANCEL = """() => {
+  const find = node => [...node.querySelectorAll('*')].reduce(
+    (found, e) => found || (e.matches('progress') && e.closest('.run') ? e : null)
+             || (e.shadowRoot ? find(e.shadowRoot) : null), null);
+  const said = find(document).getRootNode();
+  let clicked = null;
+  window.cancelled = null;
+  addEventListener('click', () => { clicked = performance.now(); }, {once: true, capture: true});
+  const look = () => {
+    if (clicked !== null && said.textContent.includes('Cancelled'))
+      requestAnimationFrame(() => { window.cancelled = performance.now() - clicked; });
+    else requestAnimationFrame(look);
+  };
+  requestAnimationFrame(look);
+}"""
+Visit = Callable[..., Page]
 CHOSEN = {"page": "retraining", "defences": ["hardware_aware"], "coupling_scale": 3.0}
 
 
@@ -51,7 +74,8 @@ def messages(folder: Path, state: State) -> list[Any]:
     """What training the choices said."""
     found: list[Any] = []
     plan = plan_of(state, state.chip, RunStore(folder))
-    compare(found.append, folder=folder, plan=plan)
+    with thread_count(1):
+        compare(found.append, folder=folder, plan=plan)
     return found
 
 
@@ -228,3 +252,72 @@ def test_runs_are_compared_over_seeds(folder: Path, plan: TrainingPlan, tmp_path
         view.list.value = ["seed-1"]
         assert state.compared_runs == "seed-1"
         assert view.curves.loss_lines.data["name"] == ["seed-1"]
+
+
+@pytest.fixture
+def queue(tmp_path: Path) -> Iterator[TrainingQueue]:
+    """The server's queue, on a folder of this test."""
+    with serving(tmp_path / "runs") as made:
+        yield made
+
+
+def test_a_run_survives_its_page_and_its_process(
+    visit: Visit, queue: TrainingQueue, plan: TrainingPlan, folder: Path, tmp_path: Path
+) -> None:
+    """Killed, closed, cancelled, resumed: the weights are those of a run nobody stopped."""
+    store = RunStore(tmp_path / "runs")
+    page = visit(QUERY)
+    page.context.set_default_timeout(60_000)
+    page.get_by_role("button", name="Train", exact=True).click()
+    expect(page.get_by_text(re.compile(r"Float network: epoch \d of 5"))).to_be_visible(
+        timeout=60_000
+    )
+    (training,) = queue.active()
+    # The process dies: the page says so, and offers to go on.
+    assert training.pid is not None
+    os.kill(training.pid, signal.SIGKILL)
+    expect(page.get_by_text(re.compile(r"exit code -9.*checkpoint is kept"))).to_be_visible()
+    (name,) = store.names()
+    assert store.summary(name).status == "interrupted"
+    # The page is closed: the run goes on.
+    page.get_by_role("button", name="Resume", exact=True).click()
+    wait(lambda: queue.active() and queue.active()[0].stage())
+    page.close()
+    (training,) = queue.active()
+    wait(lambda: training.judged and is_training(training))
+    assert training.pid is not None
+    # Held still until a page is there again.
+    os.kill(training.pid, signal.SIGSTOP)
+    page = visit(QUERY)
+    expect(page.get_by_text(re.compile(r"Hardware-aware: epoch \d of 2"))).to_be_visible(
+        timeout=60_000
+    )
+    page.evaluate(WATCH_CANCEL)
+    page.get_by_role("button", name="Cancel", exact=True).click()
+    page.wait_for_function("window.cancelled !== null")
+    assert page.evaluate("window.cancelled") < 500
+    page.get_by_role("button", name="Resume", exact=True).click()
+    expect(page.get_by_text("Done.", exact=True)).to_be_visible(timeout=90_000)
+    expect(page.get_by_role("rowheader", name="Hardware-aware")).to_be_visible()
+    check_same_weights(plan, folder, store.folder)
+    # A name from a link is never a path.
+    page = visit(f"?page=runs&runs=../../etc,{plan.runs[1].name}")
+    expect(page.get_by_text("no training run '../../etc'")).to_be_visible()
+    expect(page.get_by_role("rowheader", name="mlp_4x4")).to_be_visible()
+    page.wait_for_function("!location.search.includes('etc')")
+
+
+def is_training(training: Training) -> bool:
+    """Whether the run in hand takes its steps."""
+    stage = training.stage()
+    return stage is not None and "hardware_aware" in stage.run and stage.text.startswith("epoch")
+
+
+def check_same_weights(plan: TrainingPlan, folder: Path, other: Path) -> None:
+    """Both folders hold the plan's networks, equal to the last bit."""
+    for run in plan.runs:
+        expected = load_weights(folder / run.name / "network.npz")
+        found = load_weights(other / run.name / "network.npz")
+        assert list(found) == list(expected)
+        for key, value in expected.items():
+            np.testing.assert_array_equal(found[key], value, err_msg=key)

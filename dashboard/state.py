@@ -218,12 +218,19 @@ class State(TrainingChoices, DeploymentChoices, DesignChoices):
         self.param.update(source=UPLOAD, upload_id=upload_id, weight_set=0)
         return upload_id
 
+    def show(self, chip: Chip, measurement: xr.Dataset | None = None) -> None:
+        """Show a chip of your own from now on, beside its measurement if there is one."""
+        self._given = Source(chip, measurement)
+        self._good.pop("source", None)
+        if self.source == GIVEN:
+            self.param.trigger("source")
+        else:
+            self.source = GIVEN
+
     def use_calibrated(self, chip: Chip) -> None:
         """Show a chip calibrated from the measurement in view, beside that measurement."""
         if self.source == GIVEN:
-            self._given = Source(chip, self.measurement)
-            self._good.pop("source", None)
-            self.param.trigger("source")
+            self.show(chip, self.measurement)
             return
         chip_id = keep_calibrated(
             chip,

@@ -154,6 +154,23 @@ def test_a_chip_of_ones_own(state: State) -> None:
     np.testing.assert_allclose(own.chip.coupling.kappa, 0.5 * chip.coupling.kappa)
 
 
+def test_another_chip_of_ones_own_takes_the_place_of_any(state: State) -> None:
+    measurement = state.measurement
+    bundled: Chip = state.chip
+    seen: list[str] = []
+    state.param.watch(lambda event: seen.append(event.new.name), "chip")
+    state.coupling_scale = 2.0
+    for name in ("mine", "another"):
+        state.show(bundled.replace(name=name), measurement)
+        # What was set on the chip before is not meant for this one.
+        assert state.chip == bundled.replace(name=name)
+        assert state.coupling_scale == 1.0
+        assert state.measurement is measurement
+        state.coupling_scale = 3.0
+        np.testing.assert_allclose(state.chip.coupling.kappa, 3 * bundled.coupling.kappa)
+    assert seen == [bundled.name, "mine", "mine", "another", "another"]
+
+
 def test_reset_keeps_the_theme(state: State) -> None:
     state.param.update(theme="dark", page="error", wire_resistance=3.0)
     state.reset()

@@ -25,6 +25,7 @@ from analog_model.physics.closed_form import (
     lift_derivatives,
     lifts,
     lost_charge,
+    lost_difference,
     modal_courses,
     modal_widths,
 )
@@ -45,7 +46,7 @@ class ClosedFormProduct(nn.Module):
 
     _profile: Tensor
     _own: Tensor
-    _feedback: Tensor
+    _feedback: Tensor | None
     _table: Tensor
     _modal_table: Tensor
 
@@ -103,6 +104,7 @@ class ClosedFormProduct(nn.Module):
     def _plan_drop(self, arrays: LayerArrays, sample: Tensor) -> None:
         self._time: list[list[float]] = []
         self._first_order = not arrays.self_consistent
+        self.register_buffer("_feedback", None, persistent=False)
         segments = arrays.segment_resistance
         if segments is None:
             return
@@ -163,7 +165,7 @@ class ClosedFormProduct(nn.Module):
         effective, modal, departing = self._widths(
             *self._kernel.neighbourhood(image), departures=kappa_deviation is not None
         )
-        lost = self._lost(modal, cells, batch) if self._time else []
+        modes = self._modes(modal, cells, batch) if self._time else []
         parts = self._node_currents(cells)
         if kappa_deviation is not None and self._coupled:
             effective = [own + more for own, more in zip(effective, departing, strict=True)]
@@ -172,14 +174,15 @@ class ClosedFormProduct(nn.Module):
             # Linear in the currents: both lines of a weight share one product.
             merged = [_plus_less_minus(part, 0) for part in parts]
             charge = self._corrected(effective, merged, batch)
-            for plus, minus in lost:
+            for half_sum, half_difference in modes:
+                lost = lost_difference(half_sum, half_difference, self._feedback)
                 # The main product sets the precision, also of autocast.
-                charge = charge - (plus - minus).to(charge.dtype)
+                charge = charge - lost.to(charge.dtype)
             return charge.flatten(1, 2)
         charges = []
         for tile, on_tile in enumerate(self._kernel.tile_cells):
             lines = self._corrected(effective, [part * on_tile for part in parts], batch, tile=tile)
-            lines = self._drooped(lines - torch.stack(lost[tile], 2) if lost else lines)
+            lines = self._drooped(lines - self._lost(*modes[tile]) if modes else lines)
             charges.append(_plus_less_minus(lines, 2))
         return torch.stack(charges).sum(0).flatten(1, 2)
 
@@ -304,47 +307,47 @@ class ClosedFormProduct(nn.Module):
     def _specific_like(self, current: Tensor) -> Tensor | None:
         return None if self._specific is None else current.new_tensor(self._specific)
 
-    def _lost(
+    def _modes(
         self, modal: list[list[Tensor]], current: Tensor, batch: int
-    ) -> list[tuple[Tensor, Tensor]]:
-        """Charge that the drop costs plus and minus lines of each row tile: (B, G, out, H', W')."""
+    ) -> list[tuple[list[list[Tensor]], list[list[Tensor]]]]:
+        """Half sums, half differences of the lines' modes, each [space][time], by row tile.
+
+        What rounding a half sum or difference suffers, both lines share.
+        """
         lines = interpolation.lagrange(current, self._specific_like(current), self._modal_nodes)
-        # Sum and difference of plus and minus line: what rounding they suffer, both lines share.
         parts = [torch.stack((line[0] + line[1], line[0] - line[1])) for line in lines]
         n_time, found = len(self._time), []
-        weights_of_tile = zip(*(self._kernel.by_tile(part, -3) for part in parts), strict=True)
+        boxes_of_tile = zip(*(self._kernel.boxes(part) for part in parts), strict=True)
         # [class][node R + time mode] of each tile.
-        modal_by_tile = [[self._kernel.by_tile(width, 1) for width in own] for own in modal]
-        feedback = None if self._first_order else self._feedback
-        for tile, own_parts in enumerate(weights_of_tile):
-            profile = 0.5 * self._profile[tile][:, None, None, None, self._kernel.spans[tile]]
+        modal_by_tile = [[self._kernel.units_by_tile(width) for width in own] for own in modal]
+        for tile, own_parts in enumerate(boxes_of_tile):
+            profile = 0.5 * self._profile[tile][self._kernel.box(tile)][:, None, None, None]
             # (P, 2, G, out, V, KH, KW): the space modes are further lines.
             weights = [self._coarse(profile * part) for part in own_parts]
             widths = [[self._coarse(by_tile[tile]) for by_tile in own] for own in modal_by_tile]
-            # [space mode][time mode] pairs, no longer one tensor: a reduction over two lines
-            # is a loop that compilers do not vectorise.
-            charges = list(
-                zip(
-                    *(
-                        self._pairs(
-                            self._by_class(
-                                [own[m::n_time] for own in widths], weights, batch, tile=tile
-                            )
-                        )
-                        for m in range(n_time)
-                    ),
-                    strict=True,
-                )
-            )
-            plus = lost_charge([[s + d for s, d in row] for row in charges], feedback)
-            minus = lost_charge([[s - d for s, d in row] for row in charges], feedback)
-            found.append((plus, minus))
+            by_time = [
+                self._by_class([own[m::n_time] for own in widths], weights, batch, tile=tile)
+                for m in range(n_time)
+            ]
+            found.append((self._half(by_time, 0), self._half(by_time, 1)))
         return found
 
-    def _pairs(self, mode: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Half sum, half difference of the lines, of each space mode (B, G, P, 2, out, H', W')."""
-        pairs = [own.unbind(2) for own in mode.unbind(2)]
-        return [(s.to(self._profile.dtype), d.to(self._profile.dtype)) for s, d in pairs]
+    def _half(self, by_time: list[Tensor], which: int) -> list[list[Tensor]]:
+        """[space mode][time mode] of products (B, G, P, 2, out, H', W').
+
+        Not one tensor any more: a reduction over so few is a loop that compilers do not
+        vectorise.
+        """
+        dtype = self._profile.dtype
+        by_space = zip(*(mode.select(3, which).unbind(2) for mode in by_time), strict=True)
+        return [[mode.to(dtype) for mode in row] for row in by_space]
+
+    def _lost(self, half_sum: list[list[Tensor]], half_difference: list[list[Tensor]]) -> Tensor:
+        """Charge that the drop costs plus and minus line, (B, G, 2, out, H', W')."""
+        rows = [list(zip(*row, strict=True)) for row in zip(half_sum, half_difference, strict=True)]
+        plus = lost_charge([[s + d for s, d in row] for row in rows], self._feedback)
+        minus = lost_charge([[s - d for s, d in row] for row in rows], self._feedback)
+        return torch.stack((plus, minus), 2)
 
 
 def _plus_less_minus(lines: Tensor, dim: int) -> Tensor:

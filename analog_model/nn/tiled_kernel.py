@@ -7,12 +7,14 @@ convolutions over units; of one row tile alone, over the box of the kernel that 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
+from analog_model.nn.kernel_boxes import kernel_boxes
 from analog_model.nn.layer_arrays import LayerArrays
 from analog_model.nn.neighbourhood import margins, neighbourhood
 from analog_model.nn.row_tiling import UNUSED
@@ -41,9 +43,15 @@ class TiledKernel(nn.Module):
         self._neighbour_runs = units.flat_runs(arrays.geometry.dilation)
         self._boxes = rows.kernel_boxes
         placed = [tile[tile != UNUSED] for tile in units.unit]
-        self.spans = tuple(slice(int(u.min()), int(u.max()) + 1) for u in placed)
-        ends = [0, *(span.stop for span in self.spans)]
-        follow = [span.start for span in self.spans] == ends[:-1] and ends[-1] == units.n_units
+        self._spans = tuple(slice(int(u.min()), int(u.max()) + 1) for u in placed)
+        self._flat_boxes = [
+            end
+            for span, box in zip(self._spans, self._boxes, strict=True)
+            for part in (span, *box)
+            for end in (part.start, part.stop)
+        ]
+        ends = [0, *(span.stop for span in self._spans)]
+        follow = [span.start for span in self._spans] == ends[:-1] and ends[-1] == units.n_units
         self._span_sizes = np.diff(ends).tolist() if follow else None
         by_tile = np.zeros((rows.n_row_tiles, units.n_units, rows.n_positions))
         for cells, tile, position in zip(
@@ -90,7 +98,7 @@ class TiledKernel(nn.Module):
         """Products summed over the nodes: (B, G, lines..., out, H', W').
 
         `widths` (B G, V, H, W), `weights` (lines..., G, out, V, KH, KW); of one row tile
-        only its box of the kernel takes part.
+        only its box of the kernel takes part, of weights that may be that box already.
         """
         if tile is not None:
             weights = [self._kernel_box(weight, tile) for weight in weights]
@@ -106,15 +114,22 @@ class TiledKernel(nn.Module):
         assert charge is not None
         return charge.reshape(batch, groups, *lines, weights[0].shape[-4], *charge.shape[2:])
 
-    def by_tile(self, values: Tensor, dim: int) -> list[Tensor]:
-        """The units of each row tile."""
+    def units_by_tile(self, image: Tensor) -> list[Tensor]:
+        """The units (B G, V_t, H, W) of each row tile."""
         if len(self._boxes) == 1:
-            return [values]
+            return [image]
         if self._span_sizes is not None:
             # Pieces of one split are joined again in the backward pass, slices are padded.
-            return list(values.split(self._span_sizes, dim))
-        spans = self.spans
-        return [values.narrow(dim, span.start, span.stop - span.start) for span in spans]
+            return list(image.split(self._span_sizes, 1))
+        return [image.narrow(1, span.start, span.stop - span.start) for span in self._spans]
+
+    def box(self, tile: int) -> tuple[Any, ...]:
+        """Index of a row tile's cells in a kernel (..., V, KH, KW)."""
+        return (..., self._spans[tile], *self._boxes[tile])
+
+    def boxes(self, weight: Tensor) -> list[Tensor]:
+        """The cells (..., V_t, height, width) of each row tile, its box of the kernel alone."""
+        return [weight] if len(self._boxes) == 1 else kernel_boxes(weight, self._flat_boxes)
 
     def _contracted(self, image: Tensor, kernel: Tensor) -> Tensor:
         if self._n_groups == 1 and image.shape[2:] == kernel.shape[2:] == (1, 1):
@@ -132,7 +147,7 @@ class TiledKernel(nn.Module):
 
     def _kernel_box(self, weight: Tensor, tile: int) -> Tensor:
         """The places of the kernel that a row tile covers."""
-        if not self._is_part(tile):
+        if not self._is_part(tile) or tuple(weight.shape[-2:]) != self._kernel_shape:
             return weight
         (high, wide), (height, width) = self._boxes[tile], self._kernel_shape
         return margins(weight, [-wide.start, wide.stop - width, -high.start, high.stop - height])

@@ -154,6 +154,33 @@ def lost_charge(modal_charge: Sequence[Sequence[Tensor]], feedback: Tensor | Non
     return first / (1 + second / held)
 
 
+def lost_difference(
+    half_sum: Sequence[Sequence[Tensor]],
+    half_difference: Sequence[Sequence[Tensor]],
+    feedback: Tensor | None,
+) -> Tensor:
+    """Charge that the drop costs a plus line beyond its minus line.
+
+    Their modes are s + d and s - d; the result is `lost_charge` of the one less that of the
+    other. With a feedback f of the first mode alone these are (A + B) / (p + e) and
+    (A - B) / (p - e), A = sum (s^2 + d^2), B = 2 sum s d, p = 1 + f s_0, e = f d_0: together
+    2 (B p - A e) / (p^2 - e^2), one quotient, in which the large A does not cancel.
+    """
+    sums = [s for row in half_sum for s in row]
+    differences = [d for row in half_difference for d in row]
+    half = 2 * combined(sums, differences)
+    if feedback is None:
+        return 2 * half
+    if feedback.numel() > 1:
+        rows = [list(zip(*row, strict=True)) for row in zip(half_sum, half_difference, strict=True)]
+        plus = lost_charge([[s + d for s, d in row] for row in rows], feedback)
+        return plus - lost_charge([[s - d for s, d in row] for row in rows], feedback)
+    strength = feedback.flatten()[0]
+    p, e = 1 + strength * sums[0], strength * differences[0]
+    squares = combined(sums, sums) + combined(differences, differences)
+    return 2 * (half * p - squares * e) / ((p + e) * (p - e))
+
+
 def column_groups(kappa: Tensor | None, n_bit_lines: int) -> list[Tensor]:
     """Bit lines that share the kappas of all their cells, as lists of indices."""
     if kappa is None:

@@ -8,7 +8,7 @@ import torch
 from numpy.polynomial import legendre
 
 from analog_model.physics import drop_modes as modes
-from analog_model.physics.closed_form import lost_charge
+from analog_model.physics.closed_form import lost_charge, lost_difference
 
 
 def wire(n: int, lumped: float = 0.7) -> np.ndarray:
@@ -186,3 +186,25 @@ def test_no_current_loses_nothing_with_a_finite_gradient() -> None:
     assert (lost == 0).all()
     assert charge.grad is not None
     assert (charge.grad == 0).all()
+
+
+@pytest.mark.parametrize(
+    ("n_space", "n_time", "whole"), [(1, 1, True), (2, 3, False), (2, 3, True)]
+)
+def test_the_difference_of_two_lines_is_that_of_their_losses(
+    n_space: int, n_time: int, whole: bool
+) -> None:
+    generator = np.random.default_rng(7)
+    width = generator.uniform(0, 1, 12)
+    found = modes.drop_modes(
+        wire(12), 3e-3, width, n_space=n_space, n_time=n_time, whole_feedback=whole
+    )
+    lines = [modal_charges(found, generator.uniform(0, 1, 12), width) for _ in range(2)]
+    plus, minus = ([list(row) for row in torch.tensor(line)] for line in lines)
+    half_sum = [list(row) for row in torch.tensor((lines[0] + lines[1]) / 2)]
+    half_difference = [list(row) for row in torch.tensor((lines[0] - lines[1]) / 2)]
+    for feedback in (None, torch.tensor(found.feedback)):
+        expected = float(lost_charge(plus, feedback) - lost_charge(minus, feedback))
+        assert abs(expected) > 1e-3
+        difference = lost_difference(half_sum, half_difference, feedback)
+        assert float(difference) == pytest.approx(expected, rel=1e-12)

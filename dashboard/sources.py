@@ -27,10 +27,15 @@ SOURCES = (BUNDLED, UPLOAD, SYNTHETIC, CALIBRATED)
 
 @dataclass(frozen=True)
 class Source:
-    """A chip as its source describes it, with the measurement it was read from, if any."""
+    """A chip as its source describes it, with the measurement it was read from, if any.
+
+    `shared_chip` is the chip without what single cells add, where it has some of that: what
+    holds for other weights on arrays of any size.
+    """
 
     chip: Chip
     measurement: xr.Dataset | None = None
+    shared_chip: Chip | None = None
 
 
 def read_source(
@@ -88,7 +93,15 @@ def _synthetic(n_word_lines: int, n_bit_lines: int, layout_rule: str, seed: int)
     return Source(am.synthetic_chip(n_word_lines, n_bit_lines, layout_rule=layout_rule, seed=seed))
 
 
-def keep_calibrated(chip: Chip, *, kind: str, upload_id: str, chip_id: str, weight_set: int) -> str:
+def keep_calibrated(
+    chip: Chip,
+    *,
+    kind: str,
+    upload_id: str,
+    chip_id: str,
+    weight_set: int,
+    shared_chip: Chip | None = None,
+) -> str:
     """Id under which `read_source` finds a chip calibrated from the measurement in view.
 
     `kind`, `upload_id`, `chip_id` say which measurement that is, as for `read_source`.
@@ -96,7 +109,8 @@ def keep_calibrated(chip: Chip, *, kind: str, upload_id: str, chip_id: str, weig
     measured = upload_id if kind == UPLOAD else ""
     if kind == CALIBRATED:
         measured = upload_store().open_chip(chip_id).upload_id
-    return upload_store().put_chip(ChipRecord(chip.to_yaml(), measured, weight_set))
+    shared = "" if shared_chip is None else shared_chip.to_yaml()
+    return upload_store().put_chip(ChipRecord(chip.to_yaml(), measured, weight_set, shared))
 
 
 @lru_cache(maxsize=8)
@@ -110,6 +124,8 @@ def _calibrated(chip_id: str, weight_set: int) -> Source:
     kind = UPLOAD if record.upload_id else BUNDLED
     measured = read_source(kind, upload_id=record.upload_id, weight_set=weight_set)
     chip = Chip.from_yaml(record.chip)
+    shared = Chip.from_yaml(record.shared_chip) if record.shared_chip else None
     if weight_set != record.weight_set:
         chip = chip.with_weights(measured.chip.cell_current)
-    return Source(chip, measured.measurement)
+        shared = None if shared is None else shared.with_weights(measured.chip.cell_current)
+    return Source(chip, measured.measurement, shared)

@@ -173,6 +173,19 @@ class State(TrainingChoices, DeploymentChoices, DesignChoices):
         chosen = {name: getattr(self, name) for name in PARAMETERS}
         return {name: own[name] if chosen[name] is None else chosen[name] for name in PARAMETERS}
 
+    @property
+    def network_chip(self) -> Chip:
+        """The chip in view as networks are put on it: without what single cells add.
+
+        A calibrated chip keeps what was measured of its single cells; that has no meaning for
+        other weights on arrays of another size.
+        """
+        values = self.param.values()
+        shared = self._read_source(values).shared_chip
+        if shared is None:
+            return self.chip
+        return modified_chip(shared, {name: values[name] for name in PARAMETERS}, self.effects)
+
     def changed(self) -> dict[str, Any]:
         """Parameters a user chose that differ from their defaults."""
         hidden = {"name", *DERIVED}
@@ -218,19 +231,31 @@ class State(TrainingChoices, DeploymentChoices, DesignChoices):
         self.param.update(source=UPLOAD, upload_id=upload_id, weight_set=0)
         return upload_id
 
-    def show(self, chip: Chip, measurement: xr.Dataset | None = None) -> None:
-        """Show a chip of your own from now on, beside its measurement if there is one."""
-        self._given = Source(chip, measurement)
+    def show(
+        self,
+        chip: Chip,
+        measurement: xr.Dataset | None = None,
+        *,
+        shared_chip: Chip | None = None,
+    ) -> None:
+        """Show a chip of your own from now on, beside its measurement if there is one.
+
+        `shared_chip` as `use_calibrated` takes it.
+        """
+        self._given = Source(chip, measurement, shared_chip)
         self._good.pop("source", None)
         if self.source == GIVEN:
             self.param.trigger("source")
         else:
             self.source = GIVEN
 
-    def use_calibrated(self, chip: Chip) -> None:
-        """Show a chip calibrated from the measurement in view, beside that measurement."""
+    def use_calibrated(self, chip: Chip, *, shared_chip: Chip | None = None) -> None:
+        """Show a chip calibrated from the measurement in view, beside that measurement.
+
+        `shared_chip`: the same without what single cells add, for networks.
+        """
         if self.source == GIVEN:
-            self.show(chip, self.measurement)
+            self.show(chip, self.measurement, shared_chip=shared_chip)
             return
         chip_id = keep_calibrated(
             chip,
@@ -238,6 +263,7 @@ class State(TrainingChoices, DeploymentChoices, DesignChoices):
             upload_id=self.upload_id,
             chip_id=self.chip_id,
             weight_set=self.weight_set,
+            shared_chip=shared_chip,
         )
         self.param.update(source=CALIBRATED, chip_id=chip_id)
 

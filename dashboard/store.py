@@ -43,11 +43,15 @@ _ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
 
 @dataclass(frozen=True)
 class ChipRecord:
-    """A calibrated chip as YAML, the upload it was calibrated from ("" for the bundled one)."""
+    """A calibrated chip as YAML, the upload it was calibrated from ("" for the bundled one).
+
+    `shared_chip`: the same without what single cells add, "" where nobody handed it over.
+    """
 
     chip: str
     upload_id: str
     weight_set: int
+    shared_chip: str = ""
 
 
 class UploadStore:

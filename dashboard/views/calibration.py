@@ -152,9 +152,10 @@ class CalibrationView(pn.viewable.Viewer):
         """Make the calibrated chip the one that every page shows."""
         if self.finished is None:
             return
-        chip = self.finished.outcome.calibration.chip
+        calibration = self.finished.outcome.calibration
+        chip = calibration.chip
         try:
-            self.state.use_calibrated(chip)
+            self.state.use_calibrated(chip, shared_chip=calibration.shared_chip)
         except AnalogModelError as error:
             self.state.tell(str(error), "error")
             return

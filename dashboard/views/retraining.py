@@ -147,7 +147,7 @@ class RetrainingView(pn.viewable.Viewer):
             self.comparison.stop_judging()
         self.controls.reflect()
         try:
-            plan = plan_of(self.state, self.state.chip, run_store())
+            plan = plan_of(self.state, self.state.network_chip, run_store())
         except AnalogModelError as error:
             self.comparison = None
             self._show_empty(refused(str(error)))

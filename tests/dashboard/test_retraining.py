@@ -16,6 +16,7 @@ import pytest
 import torch
 from playwright.sync_api import Page, expect
 
+from analog_model.chip import CouplingByCell, CouplingByClass
 from analog_model.errors import ConfigurationError, DataError
 from analog_model.nn.images.bundled import bundled_digits
 from analog_model.nn.training.checkpoint import load_checkpoint, load_weights
@@ -321,3 +322,26 @@ def check_same_weights(plan: TrainingPlan, folder: Path, other: Path) -> None:
         assert list(found) == list(expected)
         for key, value in expected.items():
             np.testing.assert_array_equal(found[key], value, err_msg=key)
+
+
+def test_networks_see_a_calibrated_chip_without_its_single_cells() -> None:
+    """What was measured of single cells has no meaning for other weights on other arrays."""
+    state = State()
+    assert state.network_chip is state.chip
+    coupling = state.chip.coupling
+    assert isinstance(coupling, CouplingByClass)
+    by_cell = CouplingByCell(
+        offsets=coupling.offsets,
+        kappa=np.full((len(coupling.offsets), *state.chip.cell_current.shape), 0.05),
+    )
+    shared = state.chip.replace(name="shared")
+    state.use_calibrated(state.chip.replace(coupling=by_cell), shared_chip=shared)
+    state.coupling_scale = 2.0
+    assert state.network_chip.name == "shared"
+    for chip, kappa in ((state.network_chip, 2 * coupling.kappa), (state.chip, 0.1)):
+        assert chip.coupling is not None
+        np.testing.assert_allclose(chip.coupling.kappa, kappa)
+    # A link to the chip leads to the same.
+    values, problems = links.read_query(links.query_of(state))
+    assert problems == []
+    assert State(**values).network_chip == state.network_chip

@@ -1,14 +1,11 @@
-"""What the server lets through: headers on every answer, addresses it binds to."""
+"""Headers that the server sends with every answer, for browsers to obey."""
 
 from __future__ import annotations
 
-import ipaddress
 from typing import TYPE_CHECKING
 
 from tornado.httputil import HTTPHeaders
 from tornado.web import OutputTransform
-
-from analog_model.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from bokeh.server.tornado import BokehTornado
@@ -56,19 +53,3 @@ class SecurityHeaders(OutputTransform):
     def install(cls, application: BokehTornado) -> None:
         """Send the headers with everything that the application answers."""
         application.add_transform(cls)
-
-
-def check_host(host: str) -> None:
-    """Refuse to serve beyond this machine: the dashboard knows no users."""
-    try:
-        local = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        local = host == "localhost"
-    if not local:
-        raise ConfigurationError(
-            "host",
-            expected="an address of this machine only, such as 127.0.0.1",
-            got=repr(host),
-            advice="For others, put a server that knows its users in front (or an SSH tunnel) "
-            "and name its address with allow_websocket_origin.",
-        )

@@ -24,16 +24,21 @@ _states: weakref.WeakKeyDictionary[Document, weakref.ref[State]] = weakref.WeakK
 _open: set[str] = set()
 
 
-def admit() -> None:
-    """Count the session being built; `SimulationError` where the server is full."""
+def count() -> int:
+    """How many pages are open."""
+    return len(_open)
+
+
+def admit(most: int = MAX_SESSIONS) -> None:
+    """Count the session being built; `SimulationError` where `most` are open already."""
     document = pn.state.curdoc
     context = None if document is None else document.session_context
     if document is None or context is None:
         return
-    if len(_open) >= MAX_SESSIONS:
+    if len(_open) >= most:
         raise SimulationError(
             "this server",
-            expected=f"at most {MAX_SESSIONS} open pages",
+            expected=f"at most {most} open pages",
             got="one more",
             advice="Close other tabs of the dashboard and reload in half a minute.",
         )

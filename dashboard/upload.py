@@ -13,10 +13,12 @@ from typing import Any, NamedTuple
 from urllib.parse import unquote, urlparse
 
 from bokeh.server.util import check_allowlist
+from bokeh.server.views.auth_request_handler import AuthRequestHandler
 from tornado.ioloop import IOLoop
-from tornado.web import RequestHandler, stream_request_body
+from tornado.web import stream_request_body
 
 from analog_model.errors import AnalogModelError
+from dashboard.access import Access
 from dashboard.sources import UPLOAD, read_source
 from dashboard.store import megabytes, upload_store
 
@@ -48,20 +50,23 @@ def accept(upload: Upload) -> str:
 
 
 @stream_request_body
-class UploadHandler(RequestHandler):
+class UploadHandler(AuthRequestHandler):
     """POST of one file as the request's body; name and units are in the query."""
 
-    def prepare(self) -> None:
+    async def prepare(self) -> None:
         """Look at who sends how much, before the bytes arrive."""
+        await super().prepare()
         self._content = bytearray()
         self._refusal: tuple[int, str] | None = None
         limit = upload_store().max_upload_bytes
         # Somewhat too much is read and dropped, so that the browser hears why; beyond that
         # the connection is cut.
-        self.request.connection.set_max_body_size(4 * limit)  # type: ignore[union-attr]
+        self.request.connection.set_max_body_size(4 * limit)
         announced = int(self.request.headers.get("Content-Length", 0))
         if not self._same_origin():
             self._refusal = (403, "Uploads are taken from this server's own page only.")
+        elif not self._admitted():
+            self._refusal = (403, "Log in, then upload again.")
         elif announced > limit:
             self._refuse_size(announced)
 
@@ -69,6 +74,10 @@ class UploadHandler(RequestHandler):
         self._content.clear()
         limit = megabytes(upload_store().max_upload_bytes)
         self._refusal = (413, f"The file has {megabytes(size)}; at most {limit} are taken.")
+
+    def _admitted(self) -> bool:
+        access: Access = self.application.settings["access"]
+        return access.admits(self.current_user)
 
     def _same_origin(self) -> bool:
         """Whether a page of this server asks.

@@ -184,6 +184,8 @@ class Page:
             self.apply_query(query)
         if isinstance(command.get("upload"), str):
             self.state.param.update(source=UPLOAD, upload_id=command["upload"], weight_set=0)
+        if command.get("history") in ("undo", "redo"):
+            getattr(self.sidebar.history, command["history"])()
         for name in ("page", "theme"):
             if command.get(name) in self.state.param[name].objects:
                 self.state.param.update({name: command[name]})

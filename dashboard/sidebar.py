@@ -11,6 +11,7 @@ from panel.viewable import Viewable
 
 from analog_model import vocabulary as v
 from analog_model.chip.layout import LAYOUT_RULES
+from dashboard.history import History
 from dashboard.latest import LatestOnly
 from dashboard.parameters import PARAMETERS, ParameterSpec
 from dashboard.sources import BUNDLED, CALIBRATED, GIVEN, SYNTHETIC, UPLOAD
@@ -214,6 +215,8 @@ class ParameterControls:
                 _set(self.widgets[name], disabled=off)
         finally:
             self._showing = False
+        whose = "calibrated" if self.state.source == CALIBRATED else "chip's own"
+        _set(self.reset, label=f"Reset to the {whose} values")
         _set(self.widgets["stagger_step"], visible=values["alignment"] == "staggered")
         drops = (values["wire_resistance"], values["lumped_resistance"], values["capacitance"])
         _set(self.note, visible=not values["drain_sensitivity"] and any(drops))
@@ -290,4 +293,19 @@ class Sidebar:
     def __init__(self, state: State) -> None:
         self.source = SourceControls(state)
         self.parameters = ParameterControls(state)
-        self.layout = self.parameters.layout
+        self.history = History(state)
+        self.undo = _history_button("Undo", "Undo the last change of the chip (Ctrl+Z)")
+        self.redo = _history_button("Redo", "Redo what was undone (Ctrl+Shift+Z)")
+        self.layout = pn.Column(pn.Row(self.undo, self.redo, **BOX), *self.parameters.layout, **BOX)
+        self.undo.on_click(lambda _event: self.history.undo())
+        self.redo.on_click(lambda _event: self.history.redo())
+        self.history.param.watch(self._show, ["can_undo", "can_redo"])
+        self._show()
+
+    def _show(self, *_events: Any) -> None:
+        _set(self.undo, disabled=not self.history.can_undo)
+        _set(self.redo, disabled=not self.history.can_redo)
+
+
+def _history_button(label: str, explain: str) -> pn.widgets.Button:
+    return pn.widgets.Button(label=label, description=explain, **WIDTH)

@@ -54,6 +54,17 @@
     if (kind !== "error" && !stays) setTimeout(() => box.remove(), 8000);
   }
 
+  // Ctrl+Z takes back a change of the chip, except where it takes back typing.
+  document.addEventListener("keydown", (event) => {
+    const key = event.key.toLowerCase();
+    if (!(event.ctrlKey || event.metaKey) || event.altKey || !["z", "y"].includes(key)) return;
+    const at = event.composedPath()[0];
+    const typing = at instanceof HTMLInputElement && !["checkbox", "radio", "range"].includes(at.type);
+    if (typing || at instanceof HTMLTextAreaElement) return;
+    event.preventDefault();
+    send({ history: key === "y" || event.shiftKey ? "redo" : "undo" });
+  });
+
   // Uploads: one file at a time over HTTP; the session then gets its id as a command.
   const form = document.getElementById("upload");
   const message = document.getElementById("upload-message");

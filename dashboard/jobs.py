@@ -8,6 +8,7 @@ others wait in the order in which they came.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import logging
 import multiprocessing
 import os
@@ -217,17 +218,19 @@ def _serve(connection: Connection, threads: int) -> None:
     threading.Thread(target=_go_with_parent, daemon=True).start()
     # Only now NumPy or torch are imported: what arrives here needs them.
     function, arguments = connection.recv()
+    end: tuple[Status, str] = ("done", "")
     try:
         function(lambda message: connection.send(("message", message)), **arguments)
     except AnalogModelError as error:
-        connection.send(("failed", str(error)))
+        end = ("failed", str(error))
     except (BrokenPipeError, ConnectionResetError):
         return
     except Exception as error:
         log.exception("A job failed")
-        connection.send(("failed", f"{type(error).__name__}: {error}"))
-    else:
-        connection.send(("done", ""))
+        end = ("failed", f"{type(error).__name__}: {error}")
+    # A cancelled job that was given time to save has nobody left to tell.
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+        connection.send(end)
 
 
 def _go_with_parent() -> None:

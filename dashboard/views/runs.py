@@ -205,8 +205,14 @@ class RunsView(pn.viewable.Viewer):
     def _show_list(self) -> None:
         assert self.runs is not None
         words = self.filter.value_input.lower().split()
+        waiting = {
+            name
+            for one in training_queue().active()
+            if one.standing == "queued"
+            for name in one.runs
+        }
         lines = {
-            line_of(name, run, standing_of(run)): name
+            line_of(name, run, standing_of(run, waiting=name in waiting)): name
             for name, run in list(self.runs.items())[:_MOST_LISTED]
         }
         listed = {

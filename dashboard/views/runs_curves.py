@@ -22,6 +22,9 @@ class RunCurves:
     def __init__(self) -> None:
         self.epochs = Range1d(0, 1)
         self.accuracy, self.accuracy_lines = self._figure("Accuracy", "accuracy [%]", "$y{0.0} %")
+        # A run of one epoch has a dot and no line.
+        self.dots = ColumnDataSource(data={"x": [], "y": [], "colour": []})
+        self.accuracy.scatter("x", "y", source=self.dots, color="colour", size=5)
         self.loss, self.loss_lines = self._figure(
             "Loss of the batches", "cross entropy", "$y{0.000}"
         )
@@ -73,9 +76,14 @@ class RunCurves:
             "colour": colours,
             "name": names,
         }
+        self.dots.data = {
+            "x": [float(epoch) for _, _, one in shown for epoch in one.epoch],
+            "y": [value for line in percent for value in line],
+            "colour": [colour for _, colour, one in shown for _ in one.epoch],
+        }
         judged = {one.evaluated_on for _, _, one in shown}
         self.accuracy.title.text = f"Accuracy, {' or '.join(sorted(judged)) or 'test'} images"
-        self.epochs.end = max((one.epoch[-1] for _, _, one in shown if one.epoch), default=1)
+        self.epochs.end = max((g.runs[0].configuration.epochs for g in groups), default=1)
         everything = [value for line in percent for value in line]
         if everything:
             margin = 1 + 0.05 * (max(everything) - min(everything))

@@ -58,11 +58,12 @@ def _columns(texts: list[str]) -> str:
     return "  ".join(cells)
 
 
-def standing_of(run: RunSummary) -> str:
+def standing_of(run: RunSummary, *, waiting: bool) -> str:
     """How a run stands, in a word with the epochs done."""
     if run.status == FINISHED:
         return FINISHED
-    return f"{run.status} {run.epoch}/{run.configuration.epochs}"
+    status = "waiting" if waiting else run.status
+    return f"{status} {run.epoch}/{run.configuration.epochs}"
 
 
 def table(groups: list[Group]) -> str:

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOK = "01_measured_chip.ipynb"
+NOTEBOOK = "06_dashboard_in_a_notebook.ipynb"
 CALIBRATION = "calibration.ipynb"
 # Four bit lines of the bundled chip: enough for every model, done in seconds.
 CALIBRATION_CELLS = (
@@ -206,16 +207,26 @@ def test_live_views_render_and_follow_the_state(lab: str, page: Any) -> None:
     wait_until(page, f"({SUMMARY})() !== ''")
     assert page.evaluate(CANVASES) >= 4
     assert page.locator('[data-mime-type="application/vnd.jupyter.stderr"]').count() == 0
+    assert page.get_by_text("AssertionError").count() == 0
 
-    # A cell changes the state; the view above follows.
+    # A cell hands over another chip, another comparison; the views above follow.
     before = page.evaluate(SUMMARY)
     assert re.fullmatch(r"26\.\d dB · ×2\d\.\d", before)
-    run_below_last_cell(page, "state.compared = 'measured_simulated'")
+    run_below_last_cell(
+        page, "state.show(chip, measurement); state.compared = 'measured_simulated'"
+    )
     wait_until(page, f"({SUMMARY})().startsWith('44.')")
 
-    # A click in the view reaches the kernel.
+    # A click on a widget changes the chip in the kernel.
+    page.get_by_label("crosstalk", exact=True).first.uncheck()
+    page.wait_for_timeout(1000)
+    run_below_last_cell(page, "'crosstalk' in chip.effects, 'crosstalk' in state.chip.effects")
+    expect(page.get_by_text("(True, False)")).to_be_visible(timeout=20_000)
+    # The page below follows: without crosstalk the simulation is the ideal product.
+    page.wait_for_function(f"({SUMMARY})().startsWith('26.')", timeout=20_000, polling=500)
+    # A click in the page reaches the kernel, and the page follows.
     page.get_by_role("button", name="Calibration").last.click()
-    wait_until(page, f"({SUMMARY})() !== '' && !({SUMMARY})().startsWith('44.')")
+    wait_until(page, f"({SUMMARY})() !== '' && ({SUMMARY})() !== {before!r}")
     assert sorted(set(outside)) == []
 
 

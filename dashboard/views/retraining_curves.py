@@ -84,7 +84,8 @@ class TrainingCurves:
             self.losses[side].figure.xaxis.axis_label = "epoch"
         self.accuracies["left"].figure.yaxis.axis_label = "accuracy [%]"
         self.losses["left"].figure.yaxis.axis_label = "cross entropy"
-        self.lines, self.words = {}, {}
+        self.lines: dict[str, Span] = {}
+        self.words: dict[str, Label] = {}
         for name, above in ((DIGITAL, True), (UNDEFENDED, False)):
             self._mark(name, above=above)
         self._seen: dict[str, Curves] = {}

@@ -15,10 +15,12 @@ from analog_model.nn.training.journal import EPOCH
 from analog_model.nn.training.record import EPOCH_DIM, STEP_DIM, open_record
 from analog_model.nn.training.run_directory import RunDirectory
 
-FINISHED, RUNNING, INTERRUPTED = "finished", "running", "interrupted"
 # A journal's last lines, of some 200 bytes each.
 _TAIL = 1 << 12
 Status = Literal["finished", "running", "interrupted"]
+FINISHED: Status = "finished"
+RUNNING: Status = "running"
+INTERRUPTED: Status = "interrupted"
 
 
 @dataclass(frozen=True)

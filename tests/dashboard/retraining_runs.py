@@ -49,7 +49,7 @@ def serving(folder: Path) -> Iterator[training_queue.TrainingQueue]:
             training_queue.training_queue.cache_clear()
 
 
-def wait(condition: Callable[[], Any], seconds: float = 60.0) -> None:
+def wait(condition: Callable[[], Any], seconds: float = 150.0) -> None:
     """Until something is so."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -23,8 +23,8 @@ from analog_model.physics.closed_form import Expansion
 
 # The probe is a sample, so it is asked for a little more than the tolerance.
 _MARGIN = 0.7
-# Products that the margin may cost at most: within the tolerance, what is dearer grows no more.
-_DEAR = 40.0
+# Products that the margin may cost at most: what is dearer grows no more within a smaller one.
+_DEAR, _DEAR_MARGIN = 40.0, 0.8
 _STEPS: dict[str, tuple[int, ...]] = {
     "n_nodes": (1, 2, 3, 4, 5),
     "overlap_order": (1, 2, 3, 4),
@@ -130,7 +130,7 @@ def grow(
     search, goal = _Search(evaluate, exact), _MARGIN * tolerance
     here = start
     while search.error(here) > goal:
-        if search.error(here) <= tolerance and cost(here) > _DEAR:
+        if search.error(here) <= _DEAR_MARGIN * tolerance and cost(here) > _DEAR:
             break
         step = search.further(here, knobs, goal)
         if step is None:

@@ -199,8 +199,10 @@ def imported_distributions(package: str) -> set[str]:
 
 def test_every_imported_library_is_declared() -> None:
     library = {normalised(requirement) for requirement in PROJECT["dependencies"]}
-    extra = {normalised(item) for item in PROJECT["optional-dependencies"]["dashboard"]}
-    assert imported_distributions("analog_model") <= library | extra
+    extras = PROJECT["optional-dependencies"]
+    extra = {normalised(item) for item in extras["dashboard"]}
+    cluster = {normalised(item) for item in extras["cluster"]}
+    assert imported_distributions("analog_model") <= library | extra | cluster
     assert imported_distributions("dashboard") <= library | extra
 
 

@@ -9,6 +9,7 @@ import logging
 import threading
 import urllib.parse
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -105,7 +106,9 @@ def websocket_status(port: int, headers: dict[str, str]) -> int:
             return error.code
         return 101
 
-    return asyncio.run(connect())
+    # A browser driven in this process keeps a loop running in the main thread.
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, connect()).result(30)
 
 
 def test_nobody_enters_without_a_password(port: int) -> None:

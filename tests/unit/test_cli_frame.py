@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 from analog_model.cli import app, output
 from analog_model.version import __version__
+from dashboard.app import Serving
 
 
 def run(*arguments: object) -> Any:
@@ -132,6 +133,8 @@ def test_dashboard_hands_its_options_on(monkeypatch: pytest.MonkeyPatch) -> None
         "port": 0,
         "open_browser": False,
         "allow_websocket_origin": None,
+        "serving": Serving(),
+        "log_level": "WARNING",
     }
 
 

@@ -191,11 +191,19 @@ def run_all(page: Any, lab: str, notebook: str) -> list[str]:
 
 
 def run_below_last_cell(page: Any, code: str) -> None:
+    """Insert a cell and run it, each key once the one before has had its effect."""
+    cells = page.locator(".jp-Notebook .jp-CodeCell")
+    n_cells = cells.count()
     page.keyboard.press("Escape")
-    page.locator(".jp-Notebook .jp-CodeCell").last.locator(".jp-InputPrompt").click()
+    cells.last.locator(".jp-InputPrompt").click()
+    page.locator(".jp-Notebook.jp-mod-commandMode .jp-CodeCell.jp-mod-active").wait_for()
     page.keyboard.press("b")
+    expect(cells).to_have_count(n_cells + 1)
     page.keyboard.press("Enter")
-    page.keyboard.type(code)
+    page.locator(".jp-Notebook.jp-mod-editMode").wait_for()
+    # In one go: typed key by key, JupyterLab would close brackets of its own.
+    page.keyboard.insert_text(code)
+    expect(cells.last.locator(".cm-content")).to_have_text(code)
     page.keyboard.press("Control+Enter")
 
 
@@ -217,13 +225,14 @@ def test_live_views_render_and_follow_the_state(lab: str, page: Any) -> None:
     )
     wait_until(page, f"({SUMMARY})().startsWith('44.')")
 
-    # A click on a widget changes the chip in the kernel.
+    # A click on a widget changes the chip in the kernel. The line above the page is written
+    # there: once it has changed, the click has come, however busy the machine is.
     page.get_by_label("crosstalk", exact=True).first.uncheck()
-    page.wait_for_timeout(1000)
+    page.get_by_text("largest kappa 0.000").wait_for()
     run_below_last_cell(page, "'crosstalk' in chip.effects, 'crosstalk' in state.chip.effects")
-    expect(page.get_by_text("(True, False)")).to_be_visible(timeout=20_000)
+    page.get_by_text("(True, False)").wait_for()
     # The page below follows: without crosstalk the simulation is the ideal product.
-    page.wait_for_function(f"({SUMMARY})().startsWith('26.')", timeout=20_000, polling=500)
+    wait_until(page, f"({SUMMARY})().startsWith('26.')")
     # A click in the page reaches the kernel, and the page follows.
     page.get_by_role("button", name="Calibration").last.click()
     wait_until(page, f"({SUMMARY})() !== '' && ({SUMMARY})() !== {before!r}")

@@ -125,7 +125,7 @@ def question_of(state: State) -> SweepQuestion:
     if state.sweep_measure != SER and "alignment" in over:
         over["alignment"] = tuple(word for word in over["alignment"] if word != "staggered")
     kept = {name: getattr(state, name) for name in PARAMETERS if name not in over}
-    chip = modified_chip(state.source_chip, kept, state.effects)
+    chip = modified_chip(state.shared_source_chip, kept, state.effects)
     for name in over:
         AXES[name].check(chip)
     return SweepQuestion(

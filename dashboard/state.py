@@ -174,17 +174,23 @@ class State(TrainingChoices, DeploymentChoices, DesignChoices):
         return {name: own[name] if chosen[name] is None else chosen[name] for name in PARAMETERS}
 
     @property
-    def network_chip(self) -> Chip:
-        """The chip in view as networks are put on it: without what single cells add.
+    def shared_source_chip(self) -> Chip:
+        """The chip as its source has it, without what single cells add.
 
         A calibrated chip keeps what was measured of its single cells; that has no meaning for
-        other weights on arrays of another size.
+        other weights, for arrays of another size.
         """
-        values = self.param.values()
-        shared = self._read_source(values).shared_chip
-        if shared is None:
+        shared = self._read_source(self.param.values()).shared_chip
+        return self.source_chip if shared is None else shared
+
+    @property
+    def network_chip(self) -> Chip:
+        """The chip in view as networks are put on it: without what single cells add."""
+        shared = self.shared_source_chip
+        if shared is self.source_chip:
             return self.chip
-        return modified_chip(shared, {name: values[name] for name in PARAMETERS}, self.effects)
+        chosen = {name: getattr(self, name) for name in PARAMETERS}
+        return modified_chip(shared, chosen, self.effects)
 
     def changed(self) -> dict[str, Any]:
         """Parameters a user chose that differ from their defaults."""

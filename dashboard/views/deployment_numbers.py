@@ -54,7 +54,7 @@ def plan_of(state: State, run: Path | None) -> DeploymentPlan:
     side = state.deployed_side
     return DeploymentPlan(
         run=run,
-        chip=state.chip,
+        chip=state.network_chip,
         own_chip=state.deployed_on != IN_VIEW,
         array_side=None if side == OWN else int(side),
         reading=state.reading,

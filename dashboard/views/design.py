@@ -279,7 +279,7 @@ class DesignView(pn.viewable.Viewer):
 
     def _own(self, name: str) -> Value | None:
         """The value that the chip in view has on an axis."""
-        chip = self.state.chip
+        chip = self.state.network_chip
         if name == "n_word_lines":
             return int(chip.n_word_lines)
         if name == "layout_rule":

@@ -24,13 +24,16 @@ from analog_model.nn.training.evaluation import test_inputs as inputs_of
 from analog_model.nn.training.run_summary import summary_of
 from analog_model.nn.training.thread_count import thread_count
 from analog_model.nn.training.trained import TrainedRun
+from analog_model.sweeps.axes import chip_at
 from dashboard import links
+from dashboard.design_question import question_of
 from dashboard.run_store import RunStore
 from dashboard.state import State
 from dashboard.training_curves import TRAIN_IMAGES, JournalTail, n_batches
 from dashboard.training_plan import TrainingPlan, plan_of
 from dashboard.training_queue import Training, TrainingQueue
 from dashboard.training_run import Judged, Stage, compare
+from dashboard.views.deployment_numbers import plan_of as deployment_plan
 from dashboard.views.retraining import RetrainingView
 from dashboard.views.retraining_numbers import treatments_of
 from dashboard.views.runs import RunsView
@@ -345,3 +348,10 @@ def test_networks_see_a_calibrated_chip_without_its_single_cells() -> None:
     values, problems = links.read_query(links.query_of(state))
     assert problems == []
     assert State(**values).network_chip == state.network_chip
+    # The same goes for a deployment, and for a sweep, which may ask for another array.
+    assert deployment_plan(state, None).chip == state.network_chip
+    state.param.update(sweep_x="layout_rule", sweep_y="n_word_lines", sweep_y_span="8:24:2")
+    asked = question_of(state)
+    assert asked.chip == state.network_chip
+    larger = chip_at(asked.chip, {"layout_rule": "uniform", "n_word_lines": 24})
+    assert larger.n_word_lines == 24

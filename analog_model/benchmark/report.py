@@ -65,11 +65,14 @@ def conditions(found: xr.Dataset) -> str:
     """What was measured, on what."""
     facts = found.attrs
     compiler = facts["compiler"] or "none found or wanted, so nothing was compiled"
+    budget = facts.get("memory_budget", 1.0)
+    anew = f", which keeps {budget:.0%} of what the backward pass needs on either side"
     return (
         f"Medians; ± half the interquartile range. Best to best: the faster of eager and compiled "
         f"on each side; disturbed: times scatter by more than half. "
         f"Memory: tensors at the peak of the step over plain torch's, eager / "
-        f"compiled. Error: relative rms of the closed form against slots on the inputs of the "
+        f"compiled{anew if budget < 1 else ''}. "
+        f"Error: relative rms of the closed form against slots on the inputs of the "
         f"case, of the layer where it is largest. Alone, crosstalk changes the signed charges by "
         f"{_range(found['crosstalk'])}, the drop by {_range(found['drop'])}. Measured on "
         f"{facts['n_cores']} cores with {facts['n_threads']} threads, {facts['system']}, "

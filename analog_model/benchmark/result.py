@@ -38,11 +38,13 @@ class Measured:
     memory: dict[str, int] = field(default_factory=dict)
 
 
-def dataset(found: Sequence[Measured], *, compiler: str | None, load: float) -> xr.Dataset:
+def dataset(
+    found: Sequence[Measured], *, compiler: str | None, load: float, memory_budget: float = 1.0
+) -> xr.Dataset:
     """Dataset of all cases; a row is one measure of one case.
 
     `compiler` is the compiler behind torch.compile, None where there was none; `load` the
-    load average before the benchmark.
+    load average before the benchmark; `memory_budget` as in `run`.
     """
     rows = [(one, measure) for one in found for measure in one.seconds]
     n_rounds = max(taken.size for one, measure in rows for taken in one.seconds[measure].values())
@@ -75,7 +77,12 @@ def dataset(found: Sequence[Measured], *, compiler: str | None, load: float) -> 
             "measure": (row_of, [measure for _, measure in rows]),
             "side": list(SIDES),
         },
-        attrs={"schema": SCHEMA, "compiler": compiler or "", **_machine(load)},
+        attrs={
+            "schema": SCHEMA,
+            "compiler": compiler or "",
+            "memory_budget": memory_budget,
+            **_machine(load),
+        },
     )
     return result.merge(_summary(result)).assign_attrs(result.attrs)
 

@@ -11,6 +11,7 @@ from time import perf_counter
 
 import numpy as np
 import torch
+import torch._functorch.config
 import xarray as xr
 from torch import nn
 
@@ -40,25 +41,29 @@ def run(
     *,
     n_threads: int,
     compiled: bool = True,
+    memory_budget: float = 1.0,
     quick: bool = False,
     tell: Tell = lambda _stage, _fraction: None,
 ) -> xr.Dataset:
     """Dataset of all `cases` with `n_threads` threads of torch, as `result.dataset` has it.
 
     `compiled`: with torch.compile too, on both sides, where a C++ compiler is found.
+    `memory_budget`: share of the activations that compiled steps may keep for the backward
+    pass, the rest being computed anew; torch's activation_memory_budget, on both sides.
     `quick`: few rounds, for a look. `tell` is told the stage with the fraction done.
     """
     compiler = cpp_compiler() if compiled else None
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     found = []
-    with _threads(n_threads):
+    budget = torch._functorch.config.patch(activation_memory_budget=memory_budget)  # noqa: SLF001
+    with _threads(n_threads), budget:
         for number, case in enumerate(cases):
 
             def told(stage: str, number: int = number, title: str = case.title) -> None:
                 tell(f"{title}: {stage}", number / len(cases))
 
             found.append(_measured(case, compiled=compiler is not None, quick=quick, tell=told))
-        return dataset(found, compiler=compiler, load=load)
+        return dataset(found, compiler=compiler, load=load, memory_budget=memory_budget)
 
 
 def cpp_compiler() -> str | None:

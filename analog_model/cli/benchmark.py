@@ -24,6 +24,14 @@ def benchmark(
     compiled: Annotated[
         bool, typer.Option("--compile/--no-compile", help="With torch.compile too, on both sides.")
     ] = True,
+    memory_budget: Annotated[
+        float,
+        typer.Option(
+            min=0.0,
+            max=1.0,
+            help="Share of the activations that compiled steps keep, on both sides.",
+        ),
+    ] = 1.0,
     destination: Annotated[
         Path | None, typer.Option("--output", "-o", help="NetCDF file to write, .nc.")
     ] = None,
@@ -45,7 +53,14 @@ def benchmark(
         _require_destination(destination, force=force)
     chosen = [find_case(name) for name in case] if case else list(CASES.values())
     with progress_bar("Benchmark", quiet=as_json) as tell:
-        found = run(chosen, n_threads=threads, compiled=compiled, quick=quick, tell=tell)
+        found = run(
+            chosen,
+            n_threads=threads,
+            compiled=compiled,
+            memory_budget=memory_budget,
+            quick=quick,
+            tell=tell,
+        )
     if destination is not None:
         _write(found, destination, force=force)
     if as_json:

@@ -18,7 +18,7 @@ from analog_model.benchmark import cases, run
 from analog_model.benchmark.accuracy import Accuracy, accuracy
 from analog_model.benchmark.cases import FORWARD, FORWARD_BACKWARD, TRAINING_STEP, Case
 from analog_model.benchmark.memory import peak_of, resident
-from analog_model.benchmark.report import markdown, rows_of
+from analog_model.benchmark.report import conditions, markdown, rows_of
 from analog_model.benchmark.result import Measured, dataset
 from analog_model.benchmark.step import step_of
 from analog_model.benchmark.timing import interleaved
@@ -211,9 +211,22 @@ def test_without_a_compiler_the_columns_say_so(monkeypatch: pytest.MonkeyPatch) 
     assert {row[3] for row in rows} == {"–", ""}
 
 
-def test_the_threads_are_given_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_and_memory_budget_are_given_back() -> None:
     before = torch.get_num_threads()
-    found = run.run([SMALL], n_threads=before + 1, compiled=False, quick=True)
+    seen = []
+    found = run.run(
+        [SMALL],
+        n_threads=before + 1,
+        compiled=False,
+        memory_budget=0.25,
+        quick=True,
+        tell=lambda _stage, _fraction: seen.append(
+            torch._functorch.config.activation_memory_budget
+        ),
+    )
+    assert set(seen) == {0.25}
+    assert torch._functorch.config.activation_memory_budget == 1.0
+    assert "25% of what the backward pass needs" in conditions(found)
     assert found.attrs["n_threads"] == before + 1
     assert torch.get_num_threads() == before
 

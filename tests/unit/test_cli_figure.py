@@ -63,6 +63,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     chip = deployable_chip()
     network = am.nn.convert(digital, chip, configuration=exact(), calibration_data=inputs)
     save_deployment(deployed(network.eval(), inputs, chip), path / "deployment")
+    swept = am.sweep(chip, over={"coupling_scale": [0.0, 1.0]}, workers=1)
+    am.save_sweep(swept, path / "sweep.nc")
     write_record(path / "float.nc")
     (path / "aware").mkdir()
     write_record(path / "aware" / "record.nc", mode="hardware_aware")
@@ -77,6 +79,7 @@ SOURCES = {
     "layout": ["routed_feeders"],
     "record": ["float.nc", "aware"],
     "deployment": ["deployment"],
+    "sweep": ["sweep.nc"],
 }
 
 

@@ -11,6 +11,7 @@ from analog_model.figures.catalogue import (
     of_calibrations,
     of_deployments,
     of_errors,
+    of_sweeps,
     of_training,
 )
 from analog_model.figures.catalogue.entry import Entry
@@ -18,7 +19,14 @@ from analog_model.figures.catalogue.entry import Entry
 CATALOGUE: Mapping[str, Entry] = MappingProxyType(
     {
         entry.name: entry
-        for module in (of_arrays, of_calibrations, of_errors, of_training, of_deployments)
+        for module in (
+            of_arrays,
+            of_calibrations,
+            of_errors,
+            of_training,
+            of_deployments,
+            of_sweeps,
+        )
         for entry in module.ENTRIES
     }
 )

@@ -57,6 +57,11 @@ NEEDS = {
         ("deployment",),
         "`analog-model deploy` writes one.",
     ),
+    "sweep": Need(
+        "a sweep",
+        ("sweep",),
+        "`am.save_sweep(am.sweep(chip, over=...), path)` writes one.",
+    ),
 }
 
 
@@ -92,7 +97,7 @@ class Source:
 
     @property
     def dataset(self) -> xr.Dataset:
-        """The file's own Dataset: a measurement, a layout map, a record."""
+        """The file's own Dataset: a measurement, a layout map, a record, a sweep."""
         assert isinstance(self.content, xr.Dataset)
         return self.content
 

@@ -9,6 +9,7 @@ from functools import lru_cache, partial
 from typing import Generic, TypeVar
 
 import panel as pn
+from tornado.ioloop import IOLoop
 
 from analog_model.errors import AnalogModelError
 
@@ -49,10 +50,17 @@ class Latest(Generic[Result]):
             # A newer question came while this one stood in the queue.
             return work() if number == self._number else None
 
+        loop = IOLoop.current()
+
+        def deliver(future: Future[Result | None]) -> None:
+            # The page may have been closed meanwhile; sessions end on the loop, as this does.
+            if document.session_context is not None:
+                document.add_next_tick_callback(
+                    partial(self._answer, number, future.result)  # type: ignore[arg-type]
+                )
+
         def arrived(future: Future[Result | None]) -> None:
-            document.add_next_tick_callback(
-                partial(self._answer, number, future.result)  # type: ignore[arg-type]
-            )
+            loop.add_callback(deliver, future)
 
         _workers().submit(fetch).add_done_callback(arrived)
 

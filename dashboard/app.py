@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import panel as pn
 import torch
+from panel.io.resources import LOCAL_DIST
 from panel.io.server import Server, get_server
 
 from analog_model.dataset.io import MAX_BYTES
@@ -78,6 +79,9 @@ def _session_page(serving: Serving) -> pn.Template:
     if location is not None:
         page.follow(location)
     if pn.state.curdoc is not None:
+        # Panel sets it with the page's HTML only. A browser so slow that its session was given
+        # up by then gets another over the websocket, which would ask a CDN for style sheets.
+        pn.state.curdoc.template_variables["dist_url"] = LOCAL_DIST
         page.attach(pn.state.curdoc)
     return template
 

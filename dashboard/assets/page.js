@@ -33,8 +33,11 @@
 
   function setPage(page) {
     for (const link of document.querySelectorAll("nav.pages a")) {
-      if (link.dataset.page === page) link.setAttribute("aria-current", "page");
-      else link.removeAttribute("aria-current");
+      if (link.dataset.page === page) {
+        link.setAttribute("aria-current", "page");
+        // On a narrow screen the row of pages scrolls.
+        link.scrollIntoView({ block: "nearest", inline: "nearest" });
+      } else link.removeAttribute("aria-current");
     }
   }
 
@@ -151,7 +154,7 @@
     }
   }
 
-  // Bokeh gives its sliders, checkboxes and button groups no accessible names.
+  // Bokeh gives its sliders, checkboxes, spinners and button groups no accessible names.
   function nameControls(node) {
     for (const element of node.querySelectorAll("*")) {
       if (element.shadowRoot) nameControls(element.shadowRoot);
@@ -165,6 +168,16 @@
     const label = own.find((element) => element.matches(".bk-label"));
     const box = own.find((element) => element.matches("input[type=checkbox]"));
     if (label && box) box.setAttribute("aria-label", label.textContent);
+    const named = node.querySelector("label")?.textContent ?? "";
+    for (const [way, word] of [["up", "more"], ["down", "less"]]) {
+      const button = node.querySelector(`.bk-spin-btn-${way}`);
+      button?.setAttribute("aria-label", `${named}, ${word}`);
+      // Arrow keys do the same in the field itself.
+      button?.setAttribute("tabindex", "-1");
+    }
+    // What scrolls has to be reachable without a mouse.
+    const host = node.host;
+    if (host.style.overflow === "auto") host.tabIndex = host.scrollHeight > host.clientHeight ? 0 : -1;
     for (const group of node.querySelectorAll(".bk-btn-group")) {
       group.setAttribute("role", "group");
       for (const button of group.querySelectorAll("button")) {
@@ -172,10 +185,11 @@
       }
     }
   }
-  let naming = 0;
+  // Once more later: a page that is opened draws its controls in its own time.
+  let naming = [];
   function nameControlsSoon() {
-    clearTimeout(naming);
-    naming = setTimeout(() => nameControls(document.body), 150);
+    naming.forEach(clearTimeout);
+    naming = [150, 1200].map((delay) => setTimeout(() => nameControls(document.body), delay));
   }
   document.addEventListener("focusin", nameControlsSoon);
   document.addEventListener("click", nameControlsSoon);
@@ -208,6 +222,15 @@
     button.textContent = done ? "Copied" : "Copy it from the address bar";
     setTimeout(() => { button.textContent = "Copy link"; }, 1800);
   }
+
+  // Without the sidebar the plots have room on a tablet; a telephone starts without it.
+  const fold = document.getElementById("fold");
+  function setFolded(folded) {
+    document.body.classList.toggle("folded", folded);
+    fold.setAttribute("aria-expanded", String(!folded));
+  }
+  fold.addEventListener("click", () => setFolded(!document.body.classList.contains("folded")));
+  setFolded(window.innerWidth < 700);
 
   document.getElementById("copy-link").addEventListener("click", copyLink);
   document.getElementById("toggle-theme").addEventListener("click", () => {

@@ -92,7 +92,9 @@ class RunsView(pn.viewable.Viewer):
         )
         self.curves = RunCurves()
         self.tables = Html("", sizing_mode="stretch_width", margin=0)
-        self.empty = Html("", sizing_mode="stretch_both", margin=0, visible=False)
+        self.empty = Html(
+            "", sizing_mode="stretch_both", margin=0, visible=False, styles=_NARROWABLE
+        )
         self.layout = self._layout()
         self._watch()
         self._paint()
@@ -294,6 +296,7 @@ class RunsView(pn.viewable.Viewer):
             self.export.button,
             sizing_mode="stretch_width",
             margin=0,
+            styles={**_NARROWABLE, "flex-wrap": "wrap"},
         )
         self.tables.styles = {"flex": "2 1 330px", "min-width": "0"}
         self.curves.layout.styles = {

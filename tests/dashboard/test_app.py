@@ -254,7 +254,8 @@ def test_keyboard_reaches_every_control(visit: Visit) -> None:
             )
         )
     labels = [page.label for page in PAGES.values()]
-    header = ["Skip to the figure", *labels, "Copy link", "Dark theme"]
+    fold = "Chip and its parameters"
+    header = ["Skip to the figure", fold, *labels, "Copy link", "Dark theme"]
     assert seen[: len(header)] == header
     assert {"Bundled", "Upload", "Synthetic"} <= set(seen)
 

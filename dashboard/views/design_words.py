@@ -68,7 +68,8 @@ def invitation(question: SweepQuestion) -> str:
         f"A sweep of {n_points} chips",
         f"<p>It changes {axes} of {escape(question.chip.name)}, and measures every chip by "
         f"{conditions(question)}.</p><p>Press Run. {seconds}. Points are kept: what was "
-        "computed once, by anybody here, is not computed again.</p>"
+        "computed once, by anybody here, is not computed again. Closing the page stops the sweep; "
+        "Run then goes on from the points there are.</p>"
         f'<p style="{_MUTED}">Tap a point to take its values into the chip of every page.</p>',
     )
 

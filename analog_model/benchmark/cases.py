@@ -44,10 +44,12 @@ class Case:
         return TRAINING_STEP in self.measures
 
     def model(self) -> nn.Module:
-        """The digital model, the same each time."""
+        """The digital model, the same each time; its normalisation knows the inputs."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            return self.build()
+            model = self.build()
+        _settle(model, self.inputs(1))
+        return model
 
     def inputs(self, seed: int) -> Tensor:
         """Inputs in [0, 1], more than half of them 0 as a rectifier leaves them."""
@@ -65,6 +67,24 @@ class Case:
             calibration_data=self.inputs(1),
             fold_batch_norm=False,
         )
+
+
+def _settle(model: nn.Module, x: Tensor) -> None:
+    """Give every batch normalisation the statistics of a batch, as training would.
+
+    Those of an untrained model (mean 0, variance 1) would leave activations in evaluation,
+    which set the ranges of the pulse widths, a hundred times smaller than in training.
+    """
+    momenta = {
+        module: module.momentum for module in model.modules() if isinstance(module, nn.BatchNorm2d)
+    }
+    for module in momenta:
+        module.momentum = 1.0
+    if momenta:
+        with torch.no_grad():
+            model(x)
+    for module, momentum in momenta.items():
+        module.momentum = momentum
 
 
 def array(shape: tuple[int, int]) -> Chip:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +24,9 @@ from analog_model.physics.tolerance import Choice, choose
 _VECTORS, _IMAGES, _PIXELS, _OUTPUTS = 16, 4, 2, 12
 # Of few word lines more vectors, as of other closed forms: rare overlaps must show.
 _PULSES = 2048
+# Share of the tolerance that the probe is asked for. A layer's outputs are sums over arrays:
+# they scatter less from probe to data than the charges of one array.
+_MARGIN = 0.8
 # Operations that show how the courses of the arrays' currents differ.
 _OPERATIONS = 512
 
@@ -99,6 +103,7 @@ class _Probe:
             crosstalk=len(self._arrays.aggressors) > 0,
             drop=self._arrays.segment_resistance is not None,
             interpolated=self._arrays.specific_current is not None,
+            margin=_MARGIN,
         )
 
     def product(self, expansion: Expansion) -> ClosedFormProduct:
@@ -155,11 +160,13 @@ def _part(arrays: LayerArrays, width: Tensor) -> Tensor:
     if width.ndim == 2:
         return width[: max(_VECTORS, _PULSES // width.shape[1])]
     kernel, geometry = arrays.tiling.rows.kernel_shape, arrays.geometry
+    n_rows = arrays.tiling.rows.n_rows
+    n_pixels = max(_PIXELS, math.ceil(math.sqrt(_PULSES / (_IMAGES * n_rows))))
     crop = []
     for axis in (0, 1):
         padded = width.shape[2 + axis]
         size = geometry.dilation[axis] * (kernel[axis] - 1) + 1
-        size += (_PIXELS - 1) * geometry.stride[axis]
+        size += (n_pixels - 1) * geometry.stride[axis]
         size = min(padded, max(size - geometry.padding[axis], 1))
         start = (padded - size) // 2
         crop.append(slice(start, start + size))

@@ -20,6 +20,9 @@ from analog_model.nn.neighbourhood import margins, neighbourhood
 from analog_model.nn.row_tiling import UNUSED
 from analog_model.nn.word_line_units import WordLineUnits
 
+# Share of the units up to which a tile's own are cut out: a copy, forward and backward.
+_MOST_CUT = 0.8
+
 
 class TiledKernel(nn.Module):
     """Products of maps over word-line units with the currents of their cells.
@@ -43,7 +46,7 @@ class TiledKernel(nn.Module):
         self._neighbour_runs = units.flat_runs(arrays.geometry.dilation)
         self._boxes = rows.kernel_boxes
         placed = [tile[tile != UNUSED] for tile in units.unit]
-        self._spans = tuple(slice(int(u.min()), int(u.max()) + 1) for u in placed)
+        self._spans = tuple(_span_of(own, units.n_units) for own in placed)
         self._flat_boxes = [
             end
             for span, box in zip(self._spans, self._boxes, strict=True)
@@ -121,7 +124,11 @@ class TiledKernel(nn.Module):
         if self._span_sizes is not None:
             # Pieces of one split are joined again in the backward pass, slices are padded.
             return list(image.split(self._span_sizes, 1))
-        return [image.narrow(1, span.start, span.stop - span.start) for span in self._spans]
+        size = image.shape[1]
+        return [
+            image if span == slice(0, size) else image.narrow(1, span.start, span.stop - span.start)
+            for span in self._spans
+        ]
 
     def box(self, tile: int) -> tuple[Any, ...]:
         """Index of a row tile's cells in a kernel (..., V, KH, KW)."""
@@ -167,3 +174,9 @@ class TiledKernel(nn.Module):
             dilation = self._geometry.dilation[axis]
             sides += [padding - box.start * dilation, padding - (full - box.stop) * dilation]
         return margins(image, sides) if any(sides) else image
+
+
+def _span_of(units: np.ndarray, n_units: int) -> slice:
+    """Units first:stop that hold a tile's; all of them where cutting would save little."""
+    first, stop = int(units.min()), int(units.max()) + 1
+    return slice(0, n_units) if stop - first > _MOST_CUT * n_units else slice(first, stop)

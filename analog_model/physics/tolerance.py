@@ -121,13 +121,15 @@ def grow(
     start: Expansion,
     knobs: Sequence[str],
     tolerance: float,
+    margin: float = _MARGIN,
 ) -> Choice:
     """Cheapest expansion found from `start` within the tolerance, else the best one.
 
     `evaluate` gives the probe's output for an expansion, `exact` what it should be;
-    `knobs` names the fields of the expansion that may grow.
+    `knobs` names the fields of the expansion that may grow; `margin` is the share of the
+    tolerance that the probe is asked for.
     """
-    search, goal = _Search(evaluate, exact), _MARGIN * tolerance
+    search, goal = _Search(evaluate, exact), margin * tolerance
     here = start
     while search.error(here) > goal:
         if search.error(here) <= _DEAR_MARGIN * tolerance and cost(here) > _DEAR:
@@ -170,10 +172,12 @@ def choose(
     crosstalk: bool,
     drop: bool,
     interpolated: bool,
+    margin: float = _MARGIN,
 ) -> Choice:
     """Cheapest expansion found whose error is within the tolerance, else the best one.
 
     All knobs together, on one probe; the flags say which identities are at work at all.
+    `margin` as in `grow`.
     """
     knobs: tuple[str, ...] = ()
     if crosstalk:
@@ -181,5 +185,10 @@ def choose(
     if drop:
         knobs += drop_knobs(crosstalk=crosstalk, interpolated=interpolated)
     return grow(
-        evaluate, exact, start=simplest(crosstalk=crosstalk), knobs=knobs, tolerance=tolerance
+        evaluate,
+        exact,
+        start=simplest(crosstalk=crosstalk),
+        knobs=knobs,
+        tolerance=tolerance,
+        margin=margin,
     )

@@ -254,7 +254,7 @@ class RunsView(pn.viewable.Viewer):
         except AnalogModelError as error:
             self.state.tell(str(error), "error")
             return
-        if groups != self.groups or any(grown):
+        if groups != self.groups or any(grown) or not self.tables.object:
             self.groups = groups
             curves = {name: tail.curves for name, tail in self._tails.items()}
             self.curves.show(groups, curves)

@@ -243,6 +243,7 @@ def test_runs_are_compared_over_seeds(folder: Path, plan: TrainingPlan, tmp_path
         file.write_text(file.read_text().replace("seed: 0", f"seed: {seed}"))
     shutil.copytree(folder / plan.runs[1].name, tmp_path / "retrained")
     with serving(tmp_path):
+        assert "Tick runs" in RunsView(State(page="runs")).tables.object
         state = State(page="runs", compared_runs="seed-0,seed-1,retrained,../../etc")
         view = RunsView(state)
         assert state.compared_runs == "seed-0,seed-1,retrained"

@@ -67,6 +67,7 @@ class Left(RequestHandler):
 
 server = make_server(port=0, session_lifetime=4.0)
 server._tornado.add_handlers(r".*", [("/left", Left)])
+exec(sys.argv[1])
 warm_up()
 print(server.port, flush=True)
 IOLoop.current().start()
@@ -135,11 +136,11 @@ WATCH = """
 
 
 @contextmanager
-def server_process() -> Iterator[str]:
-    """Address of a dashboard in a process of its own."""
+def server_process(settings: str = "") -> Iterator[str]:
+    """Address of a dashboard in a process of its own, that runs lines of settings first."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(
-        [sys.executable, "-c", SERVER],
+        [sys.executable, "-c", SERVER, settings],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,

@@ -6,11 +6,14 @@ import os
 import platform
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from analog_model.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from analog_model.results.work import Workplace
 
 _COMMAND = "analog-model results"
 
@@ -32,6 +35,10 @@ def results(
     destination: Annotated[
         Path, typer.Option("--output", "-o", help="NetCDF file to write or replace.")
     ] = Path("data/results/recovery.nc"),
+    robustness: Annotated[
+        Path,
+        typer.Option(help="NetCDF file to write or replace, of chips not trained on."),
+    ] = Path("data/results/robustness.nc"),
     readme: Annotated[
         Path | None, typer.Option(help="Document whose table to replace, between its markers.")
     ] = None,
@@ -72,6 +79,36 @@ def results(
     if readme is not None:
         document = read_bytes(readme).decode("utf-8")
         save_text(in_document(document, text), readme, overwrite=True)
+    _robustness(place, robustness, readme, train=train)
+
+
+def _robustness(place: Workplace, destination: Path, readme: Path | None, *, train: bool) -> None:
+    """Judge finished networks on chips that they were not trained on; gather."""
+    from analog_model.dataset.io import read_bytes, save_text
+    from analog_model.results import robustness_table as table
+    from analog_model.results.plan import SEEDS, plan
+    from analog_model.results.robustness import (
+        gather_robustness,
+        is_judged,
+        judge,
+        open_robustness,
+        save_robustness,
+        tested,
+    )
+    from analog_model.results.table import in_document
+
+    finished = [run for run in tested(plan(SEEDS)) if place.directory(run.name).record.exists()]
+    found = [judge(run, place) for run in finished if train or is_judged(run, place)]
+    if not found:
+        typer.echo("No network was judged on chips that it was not trained on.", err=True)
+        return
+    save_robustness(gather_robustness(found, command=_COMMAND), destination)
+    text = table.robustness_markdown(open_robustness(destination))
+    typer.echo(text)
+    if readme is not None:
+        document = read_bytes(readme).decode("utf-8")
+        document = in_document(document, text, start=table.START, end=table.END)
+        save_text(document, readme, overwrite=True)
 
 
 def _conditions() -> str:

@@ -47,9 +47,9 @@ def markdown(recovery: xr.Dataset) -> str:
     return "\n\n".join(
         part
         for part in (
-            _table(_COLUMNS, _accuracies(recovery)),
+            markdown_table(_COLUMNS, _accuracies(recovery)),
             _conditions(recovery),
-            _table(_COST, _costs(recovery)),
+            markdown_table(_COST, _costs(recovery)),
             _absences(recovery),
         )
         if part
@@ -97,10 +97,10 @@ def _cell(recovery: xr.Dataset, network: str, treatment: str, chip: str) -> str:
     n_absent = len(_reasons(recovery, network, treatment, chip))
     if not values:
         return _MISSING if n_absent else _NOT_PLANNED
-    return _with_spread([100 * value for value in values], n_planned=len(values) + n_absent)
+    return with_spread([100 * value for value in values], n_planned=len(values) + n_absent)
 
 
-def _with_spread(percent: Sequence[float], *, n_planned: int) -> str:
+def with_spread(percent: Sequence[float], *, n_planned: int) -> str:
     """Mean ± standard deviation over seeds; how many, if not all planned ones."""
     spread = f" ± {np.std(percent, ddof=1):.2f}" if len(percent) > 1 else ""
     few = f" ({len(percent)} of {n_planned} seeds)" if len(percent) < n_planned else ""
@@ -185,12 +185,13 @@ def _absences(recovery: xr.Dataset) -> str:
     return "\n".join(["Missing so far (number of judgements):", "", *lines])
 
 
-def _table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def markdown_table(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Rows under their columns."""
     head = [f"| {' | '.join(columns)} |", "|---" + "|---:" * (len(columns) - 1) + "|"]
     return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
 
 
-def in_document(document: str, text: str) -> str:
+def in_document(document: str, text: str, *, start: str = START, end: str = END) -> str:
     """The document with the text between its markers."""
-    before, rest = document.split(START, 1)
-    return f"{before}{START}\n{text}\n{END}{rest.split(END, 1)[1]}"
+    before, rest = document.split(start, 1)
+    return f"{before}{start}\n{text}\n{end}{rest.split(end, 1)[1]}"

@@ -19,7 +19,7 @@ DRAW = $(BIN)/analog-model figure --to data/figures/ --format svg --preset natur
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help dashboard lab test test-quick lint types format benchmark figures results wheel wheel-test check clean
+.PHONY: help dashboard lab test test-quick lint types format benchmark figures screenshots results wheel wheel-test check clean
 
 help: ## List the targets
 	@echo "analog-model: make TARGET"
@@ -63,6 +63,9 @@ figures: $(DEVELOPER_STAMP) ## Draw the paper's figures again (RECORDS='runs/x/r
 	@test -f build/calibrated.nc || $(BIN)/analog-model calibrate reference build/calibrated.nc
 	@$(DRAW) array slots crosstalk ser-ladder extraction --from build/calibrated.nc
 	@test -z "$(RECORDS)" || $(DRAW) accuracy $(addprefix --from ,$(RECORDS))
+
+screenshots: $(DEVELOPER_STAMP) ## Picture the dashboard's pages for the README (minutes: it trains)
+	@$(BIN)/python tests/dashboard/screenshots.py $(ARGS)
 
 results: $(DEVELOPER_STAMP) ## Train and judge what is missing of the README's table (hours), then renew it
 	@$(BIN)/analog-model results --readme README.md $(ARGS)

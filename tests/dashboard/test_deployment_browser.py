@@ -33,7 +33,7 @@ def test_the_page_in_a_browser(runs: Path, visit: Visit) -> None:
     """From the empty page by keyboard to arrays, cost, accuracy, targets; the link holds it."""
     page = visit("?page=deployment&dchips=2")
     page.context.set_default_timeout(60_000)
-    expect(page.get_by_text("takes the network of trained")).to_be_visible()
+    expect(page.get_by_text("takes the network of trained")).to_be_visible(timeout=60_000)
     page.get_by_role("button", name="Deploy this network").press("Enter")
     expect(page.get_by_text(re.compile(r"^Done in \d+ s\.$"))).to_be_visible(timeout=60_000)
     expect(page.get_by_text("predicted accuracy on 2 chips")).to_be_visible()

@@ -3,7 +3,7 @@
     python tests/dashboard/screenshots.py [--to data/figures/pages]
 
 Serves the dashboard with empty folders of runs, of sweeps, goes from the bundled measurement
-to a calibrated chip, a retrained network, its deployment, a sweep, in Chromium at 1280x720,
+to a calibrated chip, a deployed network, a retrained one, a sweep, in Chromium at 1280x720,
 and writes one PNG a page. Takes some minutes: it trains.
 """
 
@@ -88,7 +88,11 @@ def walk(page: Any, address: str) -> Iterator[str]:
     yield "crosstalk"
     open_page(page, "error")
     yield "error"
-    open_page(page, "retraining", k=_COUPLING)
+    open_page(page, "deployment", k=_COUPLING)
+    press(page, "Deploy this network")
+    expect(page.get_by_role("button", name="Targets (zip)")).to_be_enabled(timeout=_PATIENCE)
+    yield "deployment"
+    open_page(page, "retraining")
     press(page, "Train")
     expect(page.get_by_role("button", name="Pause")).to_be_visible(timeout=_PATIENCE)
     expect(page.get_by_role("button", name="Pause")).to_be_hidden(timeout=_PATIENCE)
@@ -99,10 +103,6 @@ def walk(page: Any, address: str) -> Iterator[str]:
     for box in boxes.all():
         box.check()
     yield "runs"
-    open_page(page, "deployment")
-    press(page, "Deploy this network")
-    expect(page.get_by_role("button", name="Targets (zip)")).to_be_enabled(timeout=_PATIENCE)
-    yield "deployment"
     open_page(page, "design")
     press(page, "Run")
     expect(page.get_by_role("button", name="Take its values")).to_be_visible(timeout=_PATIENCE)

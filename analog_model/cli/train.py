@@ -35,6 +35,7 @@ def train(
     batch_size: options.BatchSize = None,
     learning_rate: options.LearningRate = None,
     weight_noise: options.WeightNoise = None,
+    distillation: options.Distillation = None,
     validation_per_class: options.ValidationPerClass = None,
     patience: options.Patience = None,
     seed: options.Seed = None,
@@ -53,21 +54,12 @@ def train(
     Options that are not given come from a recipe of the network and mode. Ctrl-C stops with
     a checkpoint: --resume goes on from there, as it does after any other end.
     """
-    values = {
-        "epochs": epochs,
-        "batch_size": batch_size,
-        "learning_rate": learning_rate,
-        "weight_noise": weight_noise,
-        "validation_per_class": validation_per_class,
-        "patience": patience,
-        "seed": seed,
-        "compiled": compiled,
-        "threads": threads,
-        "processes": processes,
-        "array_shape": array_shape,
-        "window": window,
-        "chips": chips,
-    }
+    effort = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
+    loss = {"weight_noise": weight_noise, "distillation": distillation}
+    judging = {"validation_per_class": validation_per_class, "patience": patience}
+    machine = {"compiled": compiled, "threads": threads, "processes": processes}
+    arrays = {"array_shape": array_shape, "window": window, "chips": chips}
+    values = {"seed": seed, **effort, **loss, **judging, **machine, **arrays}
     given = {name: value for name, value in values.items() if value is not None}
     if resume is not None:
         own = {"run": run, "from": start, "chip": chip, "images": images, "options": options_file}

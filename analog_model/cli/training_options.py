@@ -35,6 +35,10 @@ LearningRate = Annotated[float | None, typer.Option(help="Its peak.")]
 WeightNoise = Annotated[
     float | None, typer.Option(help="Of mode noise, in shares of a layer's largest weight.")
 ]
+Distillation = Annotated[
+    float | None,
+    typer.Option(help="Share of the loss, 0 to 1, that is distance to the --from run's scores."),
+]
 ValidationPerClass = Annotated[
     int | None, typer.Option(min=0, help="Training images held out to judge each epoch.")
 ]

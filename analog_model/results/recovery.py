@@ -37,6 +37,7 @@ _NUMBERS = {
     "wall_time": ("s", "time that training took, other work on the machine included"),
     "cpu_time": ("s", "processor time that training took"),
     "learning_rate": ("1", "peak of the learning rate"),
+    "distillation": ("1", "share of the loss that is distance to the float network's scores"),
     "tolerance": ("1", "error of the closed form against slots allowed in judging"),
 }
 _COUNTS = {"seed": "seed of the run", "epochs": "epochs of the run", "n_images": "test images"}
@@ -135,6 +136,7 @@ def _figures(run: PlannedRun, chip: str, record: xr.Dataset, found: xr.Dataset) 
         "wall_time": float(record["wall_time"].sum()),
         "cpu_time": float(record["cpu_time"].sum()),
         "learning_rate": run.configuration.learning_rate,
+        "distillation": run.configuration.distillation,
         "tolerance": 0.0 if chip == DIGITAL else OPERATIONS[run.network, chip].judging_tolerance,
     }
 

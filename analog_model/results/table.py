@@ -122,7 +122,14 @@ def _reasons(recovery: xr.Dataset, network: str, treatment: str, chip: str) -> l
     return [str(reason) for *cell, reason in cells if tuple(cell) == wanted]
 
 
-_COST = ("network", "treatment", "epochs", "peak learning rate", "processor time [min]")
+_COST = (
+    "network",
+    "treatment",
+    "epochs",
+    "peak learning rate",
+    "distillation",
+    "processor time [min]",
+)
 
 
 def _costs(recovery: xr.Dataset) -> list[list[str]]:
@@ -142,6 +149,7 @@ def _costs(recovery: xr.Dataset) -> list[list[str]]:
                         label if chip == DIGITAL else f"{label}, {chip}",
                         str(int(one["epochs"])),
                         f"{float(one['learning_rate']):g}",
+                        f"{float(one['distillation']):g}",
                         f"{minutes.mean():.1f}",
                     ]
                 )
@@ -166,8 +174,9 @@ def _conditions(recovery: xr.Dataset) -> str:
         f"hardware-aware less float, in points, seed by seed. *bundled*: {bundled['name']} as "
         f"calibrated ({bundled['fingerprint'][:12]}), continued to arrays of 128x128 (mlp_4x4: "
         f"16x16); {scaled}. Every retraining starts from the float network of its seed; on the "
-        f"harsh chip and without a chip it takes the same batches, epochs, learning rates, on the "
-        f"bundled one it may have fewer. The closed form may miss the slots, rms of a layer's "
+        f"harsh chip and without a chip it takes the same batches, epochs, learning rates, "
+        f"distillation (the share of the loss that is distance to the float network's scores), on "
+        f"the bundled one it may have fewer. The closed form may miss the slots, rms of a layer's "
         f"charges, by (bundled and harsh): {tolerances}. "
         f"Made by `{recovery.attrs['command']}`; {recovery.attrs['conditions']}."
     )

@@ -174,7 +174,7 @@ def recovery(cells: list[tuple[str, str, str, int, float]], absent: list[Any]) -
         "seed": [cell[3] for cell in cells],
         "accuracy": [cell[4] for cell in cells],
         **{name: [60.0] * len(cells) for name in ("wall_time", "cpu_time")},
-        **{name: [0.01] * len(cells) for name in ("learning_rate", "tolerance")},
+        **{name: [0.01] * len(cells) for name in ("learning_rate", "distillation", "tolerance")},
         **{name: [1] * len(cells) for name in ("epochs", "n_images")},
     }
     missing = {

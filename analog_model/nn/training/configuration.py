@@ -37,6 +37,8 @@ class TrainingConfiguration(Frozen):
       every epoch is judged. With 0 the test part judges, and decides nothing: `patience`,
       the epochs without progress after which a run stops early, needs a held-out part. The
       weights of the best epoch are then kept.
+    - `distillation`: share of the loss that is distance to the scores of the starting network,
+      see `distillation.teacher_loss`; the rest is cross entropy with the labels.
     - `array_shape`, `layer`, `effects`, `fold_batch_norm`: as `convert` takes them, with
       `n_calibration_images` of the training part. `variation`: train on many chips.
     - `precision` "bf16-mixed": products of training in bfloat16; evaluation is in float32.
@@ -60,6 +62,7 @@ class TrainingConfiguration(Frozen):
     validation_per_class: int = Field(default=0, ge=0)
     patience: int | None = Field(default=None, ge=1)
     weight_noise: float | None = Field(default=None, gt=0)
+    distillation: float = Field(default=0.0, ge=0, le=1)
     array_shape: tuple[int, int] | None = None
     layer: LayerConfiguration = Field(default_factory=LayerConfiguration)
     effects: Effects | None = None

@@ -65,6 +65,7 @@ def fit(
             configuration=configuration,
             n_steps=configuration.epochs * n_batches,
             checkpoint=checkpoint,
+            teacher=run.teacher,
         )
         try:
             _trainer(configuration, callback, n_epochs=n_left).fit(task, data)

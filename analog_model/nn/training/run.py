@@ -15,6 +15,7 @@ from analog_model.nn.models import find_network
 from analog_model.nn.training.checkpoint import load_arrays, load_weights, save_arrays
 from analog_model.nn.training.configuration import TrainingConfiguration
 from analog_model.nn.training.data_module import ImageData
+from analog_model.nn.training.distillation import Teacher
 from analog_model.nn.training.modes import Preparation, digital_network, prepare
 from analog_model.nn.training.process_rank import is_first_process
 from analog_model.nn.training.run_directory import RunDirectory
@@ -23,12 +24,13 @@ from analog_model.nn.training.trainee import Trainee
 
 @dataclass(frozen=True)
 class Run:
-    """A run, its trainee as it was when the run began."""
+    """A run, its trainee as it was when the run began; its teacher, if it has one."""
 
     directory: RunDirectory
     configuration: TrainingConfiguration
     images: Images
     trainee: Trainee
+    teacher: Teacher | None = None
 
 
 def create_run(
@@ -52,6 +54,13 @@ def create_run(
             got=repr(chip.name),
             advice="Set mode to 'hardware_aware' or 'straight_through'.",
         )
+    if configuration.distillation and start is None:
+        raise ConfigurationError(
+            "train.start",
+            expected="one, whose scores are the distillation's targets",
+            got="none",
+            advice="Name a trained network, or set distillation to 0.",
+        )
     if start is not None and not isinstance(start, Mapping):
         start = _weights_of_run(RunDirectory(start), configuration)
     network = digital_network(configuration, None if start is None else dict(start))
@@ -68,7 +77,10 @@ def open_run(directory: RunDirectory, configuration: TrainingConfiguration, imag
         inputs = data.calibration_inputs(configuration.n_calibration_images)
         save_arrays({"inputs": inputs}, directory.calibration)
     trainee = prepare(preparation_of(directory, configuration))
-    return Run(directory, configuration, images, trainee)
+    teacher = None
+    if configuration.distillation:
+        teacher = Teacher(digital_network(configuration, load_weights(directory.start)))
+    return Run(directory, configuration, images, trainee, teacher)
 
 
 def preparation_of(directory: RunDirectory, configuration: TrainingConfiguration) -> Preparation:

@@ -12,6 +12,7 @@ from torch.optim.lr_scheduler import OneCycleLR
 
 from analog_model.nn.training.checkpoint import Checkpoint
 from analog_model.nn.training.configuration import TrainingConfiguration
+from analog_model.nn.training.distillation import Teacher, teacher_loss
 from analog_model.nn.training.image_stream import Batch
 from analog_model.nn.training.randomness import seed_of, seed_torch
 from analog_model.nn.training.trainee import Trainee
@@ -20,6 +21,7 @@ from analog_model.nn.training.trainee import Trainee
 class Task(LightningModule):
     """Cross entropy, minimised by a trainee; its network is judged in float32.
 
+    With a `teacher` the share `distillation` of what is minimised is the distance to it.
     `checkpoint` is where the run goes on from; its weights are in the network already.
     """
 
@@ -30,11 +32,12 @@ class Task(LightningModule):
         configuration: TrainingConfiguration,
         n_steps: int,
         checkpoint: Checkpoint | None = None,
+        teacher: Teacher | None = None,
     ) -> None:
         super().__init__()
         self.trainee = trainee
         self._configuration, self._n_steps = configuration, n_steps
-        self._checkpoint = checkpoint
+        self._checkpoint, self._teacher = checkpoint, teacher
         self._sums = torch.zeros(3)
 
     def training_step(self, batch: Batch, _index: int) -> dict[str, Tensor | float]:
@@ -42,8 +45,11 @@ class Task(LightningModule):
         images = self._arranged(batch.images)
         # Noise of the layers comes from torch's own generator.
         seed_torch(seed_of(self._configuration.seed, "noise", int(batch.step), self.global_rank))
-        scores = self.trainee(images, int(batch.step))
-        loss = functional.cross_entropy(scores.float(), batch.labels)
+        scores = self.trainee(images, int(batch.step)).float()
+        loss = functional.cross_entropy(scores, batch.labels)
+        if self._teacher is not None:
+            share = self._configuration.distillation
+            loss = torch.lerp(loss, teacher_loss(scores, self._teacher.scores(images)), share)
         correct = (scores.detach().argmax(1) == batch.labels).sum()
         rate = float(self.trainer.optimizers[0].param_groups[0]["lr"])
         return {"loss": loss, "correct": correct, "learning_rate": rate}

@@ -14,7 +14,6 @@ DEVELOPER_STAMP := $(VENV)/.installed-developer
 # Files that pytest collects are benchmarks of functions; the others are scripts.
 BENCHMARKS = $(filter-out %/conftest.py %/__init__.py tests/benchmarks/test_%,$(wildcard tests/benchmarks/*.py))
 
-RECORDS ?=
 DRAW = $(BIN)/analog-model figure --to data/figures/ --format svg --preset nature_two_columns --force
 
 .DEFAULT_GOAL := help
@@ -58,11 +57,10 @@ benchmark: $(DEVELOPER_STAMP) ## Measure the speed of the simulator and of the d
 	@$(BIN)/python -m pytest tests/benchmarks --benchmark-enable --benchmark-only $(ARGS) || [ $$? -eq 5 ]
 	@for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python "$$script" || exit 1; done
 
-figures: $(DEVELOPER_STAMP) ## Draw the paper's figures again (RECORDS='runs/x/record.nc ...' adds accuracy)
+figures: $(DEVELOPER_STAMP) ## Draw the paper's figures again
 	@mkdir -p build data/figures
 	@test -f build/calibrated.nc || $(BIN)/analog-model calibrate reference build/calibrated.nc
-	@$(DRAW) array slots crosstalk ser-ladder extraction --from build/calibrated.nc
-	@test -z "$(RECORDS)" || $(DRAW) accuracy $(addprefix --from ,$(RECORDS))
+	@$(DRAW) story --from build/calibrated.nc --from data/results/recovery.nc
 
 screenshots: $(DEVELOPER_STAMP) ## Picture the dashboard's pages for the README (minutes: it trains)
 	@$(BIN)/python tests/dashboard/screenshots.py $(ARGS)

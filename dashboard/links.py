@@ -62,6 +62,7 @@ QUERY_NAMES = {
     "defences": "train",
     "epochs": "epochs",
     "learning_rate": "lr",
+    "distillation": "distil",
     "training_seed": "tseed",
     "n_chips": "chips",
     "chip_spread": "spread",

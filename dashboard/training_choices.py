@@ -18,6 +18,7 @@ CHOICES = (
     "defences",
     "epochs",
     "learning_rate",
+    "distillation",
     "training_seed",
     "n_chips",
     "chip_spread",
@@ -45,6 +46,11 @@ class TrainingChoices(param.Parameterized):
     )
     learning_rate = param.Number(
         default=None, bounds=(1e-6, 1.0), allow_None=True, doc="Its peak, in retraining."
+    )
+    distillation = param.Number(
+        default=0.0,
+        bounds=(0.0, 1.0),
+        doc="Share of the loss that is distance to the float network's scores.",
     )
     training_seed = param.Integer(default=0, bounds=(0, 2**31 - 1))
     n_chips = param.Integer(

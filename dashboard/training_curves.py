@@ -14,8 +14,9 @@ from analog_model.nn.training.journal import EPOCH, STEP
 
 # Images of the training part, as the sets are published.
 TRAIN_IMAGES = {"mnist_5k": 4000, "mnist": 60_000, "cifar10": 50_000}
-# Points of a loss curve: batches are averaged over blocks so that there are about as many.
-_POINTS_PER_RUN = 100
+# Points of a loss curve: batches are averaged over blocks so that there are about as many:
+# enough to see the curve of a run of seconds grow 20 times in each.
+_POINTS_PER_RUN = 1000
 # Read at most so much in one look, so that a long journal does not hold up the page [bytes].
 _CHUNK = 1 << 21
 

@@ -119,7 +119,7 @@ def _retraining(
 ) -> PlannedRun:
     given = {"epochs": choices.epochs, "learning_rate": choices.learning_rate}
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    changes["seed"] = choices.training_seed
+    changes |= {"seed": choices.training_seed, "distillation": choices.distillation}
     if mode in ON_CHIP:
         changes |= on_chip
     configuration = recipe(

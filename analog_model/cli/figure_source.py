@@ -26,12 +26,17 @@ from analog_model.errors import DataError
 from analog_model.figures.catalogue.source import Content, Source
 from analog_model.nn.training.record import RECORD
 from analog_model.nn.training.run_directory import RunDirectory
+from analog_model.results.recovery import RECOVERY
 from analog_model.sweeps.file import decode_sweep
 from analog_model.sweeps.plan import SCHEMA as SWEEP_SCHEMA
 
 
 def _decode_record(content: bytes, *, source: str) -> xr.Dataset:
     return decode(content, RECORD, source=source)
+
+
+def _decode_recovery(content: bytes, *, source: str) -> xr.Dataset:
+    return decode(content, RECOVERY, source=source)
 
 
 # Schema -> kind of source, reader of its bytes.
@@ -41,6 +46,7 @@ READERS: Mapping[str, tuple[str, Callable[..., Content]]] = MappingProxyType(
         v.CALIBRATION_SCHEMA: ("calibration", decode_calibration),
         v.LAYOUT_SCHEMA: ("layout", decode_layout),
         RECORD.name: ("record", _decode_record),
+        RECOVERY.name: ("recovery", _decode_recovery),
         SWEEP_SCHEMA: ("sweep", decode_sweep),
     }
 )

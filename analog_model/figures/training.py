@@ -8,9 +8,9 @@ import holoviews as hv
 import holoviews.plotting.mpl
 import numpy as np
 import xarray as xr
-from matplotlib.ticker import MaxNLocator
 
 from analog_model.errors import DataError
+from analog_model.figures.accuracy_dots import Dots, accuracy_dots
 from analog_model.figures.calibration import legend_above
 from analog_model.figures.colours import INK, MODE_COLOURS
 from analog_model.figures.wording import MODE_LABELS
@@ -77,39 +77,12 @@ def final_accuracy(records: Sequence[xr.Dataset]) -> hv.Overlay:
     """
     _require(records)
     groups = _groups(records)
-    axes = [hv.Dimension("accuracy", label="test accuracy [%]"), hv.Dimension("row", label=" ")]
-    rows = np.arange(len(groups))[::-1].astype(float)
-    every = np.concatenate(list(groups.values()))
-    span = max(float(np.ptp(every)), 1.0)
-    low, high = float(every.min()) - 0.1 * span, float(every.max()) + 0.1 * span
-    # Room on the right for the numbers, whatever the range.
-    end = high + 0.55 * (high - low)
-    ticks = MaxNLocator(4, steps=[1, 2, 5, 10]).tick_values(low, min(high, 100.0))
-    pieces = []
-    for row, ((_, mode), values) in zip(rows, groups.items(), strict=True):
-        colour = MODE_COLOURS.get(mode, INK)
-        points = hv.Scatter((values, np.full(values.size, row)), *axes)
-        mean = float(values.mean())
-        line = hv.Segments([(mean, row - 0.3, mean, row + 0.3)], kdims=[*axes, "x1", "y1"])
-        pieces += [
-            line.opts(backend=MATPLOTLIB, color=colour, linewidth=1.2),
-            points.opts(backend=MATPLOTLIB, color=colour, s=8),
-        ]
-    text = hv.Labels((np.full(rows.size, high), rows, list(map(_number, groups.values()))), axes)
-    text = text.opts(backend=MATPLOTLIB, horizontalalignment="left", color="black")
     several = len({name for name, _ in groups}) > 1
-    return hv.Overlay([*pieces, text]).opts(
-        backend=MATPLOTLIB,
-        xlim=(low, end),
-        xticks=[(at, f"{at:g}") for at in ticks.tolist() if low <= at <= min(high, 100.0)],
-        ylim=(-0.6, rows.size - 0.4),
-        yticks=[
-            (row, _label(name, mode, several=several))
-            for row, (name, mode) in zip(rows, groups, strict=True)
-        ],
-        xlabel=axes[0].label,
-        ylabel="",
-        show_legend=False,
+    return accuracy_dots(
+        [
+            Dots(_label(name, mode, several=several), MODE_COLOURS.get(mode, INK), values)
+            for (name, mode), values in groups.items()
+        ]
     )
 
 
@@ -155,11 +128,6 @@ def _groups(records: Sequence[xr.Dataset]) -> dict[tuple[str, str], np.ndarray]:
             )
         found.setdefault(key, []).append(100.0 * float(record["accuracy"]))
     return {key: np.array(values) for key, values in found.items()}
-
-
-def _number(values: np.ndarray) -> str:
-    spread = f" ± {values.std(ddof=1):.2f}" if values.size > 1 else ""
-    return f"{values.mean():.2f}{spread} %"
 
 
 def _label(network: str, mode: str, *, several: bool) -> str:

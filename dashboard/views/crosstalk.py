@@ -39,12 +39,21 @@ _SMALL = 128 * 128
 _NEXT_MS = 60
 _PAUSE_MS = 200
 # Heights of the page's rows: controls, array, slots, cell.
-_ROWS = (54, 366, 48, 152)
+_ROWS = ("54px", "366px", "48px", "152px")
 _COMPARISON_HEIGHT = 360
 _HEATMAP_LABEL = (
     "Heatmap of the array. Arrow keys move the selected cell, the space bar switches its word "
     "line, plus or minus change its pulse by one code."
 )
+# Pattern and array side by side; one after the other where that is too narrow.
+_GRID_STYLE = f"""
+:host {{ display: grid !important; flex: none !important; height: auto !important;
+  max-height: none !important;
+  column-gap: 14px; grid-template:
+  {" ".join(_ROWS)} / minmax(0, 43fr) minmax(0, 57fr); }}
+@container (max-width: 840px) {{ :host {{ grid-template:
+  {" ".join(height for height in _ROWS for _ in range(2))} / minmax(0, 1fr); }} }}
+"""
 _KEY_STYLE = """
 :host { font-size: 12px; color: var(--muted, #5a6577); }
 :host { padding: 0 8px 0 58px; }
@@ -128,14 +137,8 @@ class CrosstalkView(pn.viewable.Viewer):
             _placed(self.cell.figure),
             self.cell.facts,
             sizing_mode="stretch_width",
-            height=sum(_ROWS),
             margin=0,
-            styles={
-                "display": "grid",
-                "grid-template-columns": "minmax(0, 43fr) minmax(0, 57fr)",
-                "grid-template-rows": " ".join(f"{height}px" for height in _ROWS),
-                "column-gap": "14px",
-            },
+            stylesheets=[_GRID_STYLE],
         )
         self.export.float_above()
         # What is below the fold comes after the first paint, in a place kept for it.
@@ -146,7 +149,7 @@ class CrosstalkView(pn.viewable.Viewer):
             grid,
             self._below,
             sizing_mode="stretch_width",
-            styles={"position": "relative"},
+            styles={"position": "relative", "container-type": "inline-size"},
             margin=0,
         )
 

@@ -47,7 +47,7 @@ class PatternControls:
         self.source = pn.widgets.Select(label="Pattern", options=SOURCE_LABELS, width=150)
         self.number = pn.widgets.IntInput(label="Seed", start=0, width=84)
         self.kind = pn.widgets.Select(label="Kind", options={ANY_KIND: ANY_KIND}, width=120)
-        self.note = Html("", stylesheets=[_NOTE], width=210, margin=0)
+        self.note = Html("", stylesheets=[_NOTE], sizing_mode="stretch_width", margin=0)
         self.layout = pn.Row(
             self.source,
             self.number,

@@ -70,7 +70,7 @@ class DeploymentView(pn.viewable.Viewer):
         self.layout: pn.Column | None = None
         self.deployed: Deployed | None = None
         self._plan: DeploymentPlan | None = None
-        self._key = self._running = ""
+        self._key = self._running = self._chosen = ""
         self._reflecting = False
         self._on_a_page = state.page == PAGE
         self.run = JobRun("Deploy", heard=self._hear, ended=self._update)
@@ -133,6 +133,8 @@ class DeploymentView(pn.viewable.Viewer):
         """Deploy what is chosen, in the background."""
         if self._plan is not None and self.run.start(deploy_plan, {"plan": self._plan}):
             self._running = self._key
+            # A training run that ends meanwhile would be the newest, and in view instead.
+            self.state.deployed_run = self._chosen
             self._update()
 
     def _aspects(self) -> dict[str, pn.viewable.Viewable]:
@@ -211,7 +213,7 @@ class DeploymentView(pn.viewable.Viewer):
             return
         store = run_store()
         names = finished_runs(store)
-        run = chosen_run(self.state, names)
+        run = self._chosen = chosen_run(self.state, names)
         self.controls.show(names, run)
         try:
             self._plan = plan_of(self.state, None if run == SMALL else store.path(run))

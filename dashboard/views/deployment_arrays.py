@@ -40,6 +40,9 @@ from dashboard.views.side_by_side import side_by_side
 
 _TOOLTIP = '<div style="font: 12px system-ui; line-height: 1.5">{}</div>'
 _BAR = 72
+# In less room a first layout draws a title across the canvas' first row, where it stays:
+# Bokeh clears from half a pixel on.
+_TOP = 28
 
 
 class LayerPicture:
@@ -64,6 +67,7 @@ class LayerPicture:
             toolbar_location=None,
             min_border_left=8,
             min_border_right=8,
+            min_border_top=_TOP,
         )
         self.figure.axis.visible = False
         self.figure.grid.visible = False
@@ -167,6 +171,7 @@ class TargetMap:
             tools="",
             toolbar_location=None,
             min_border_right=_BAR,
+            min_border_top=_TOP,
         )
         self.figure.grid.visible = False
         self.figure.xaxis.ticker = self.figure.yaxis.ticker = line_ticker()

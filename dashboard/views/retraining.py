@@ -36,7 +36,7 @@ from dashboard.views.retraining_words import table as final_table
 from dashboard.views.unseen_label import UNSEEN_LABEL
 
 ASPECTS = {"Curves": "curves", "Classes": "classes", "Layers": "layers"}
-LIVE_MS, IDLE_MS = 100, 1000
+LIVE_MS, IDLE_MS = 40, 1000
 _GAP = (0, 14, 0, 0)
 # A dragged slider sends chip after chip; the plan waits until it rests [s].
 _REST = 0.3
@@ -314,7 +314,7 @@ class RetrainingView(pn.viewable.Viewer):
             self._looks = None
 
     def _pace(self) -> None:
-        """Look ten times a second while something happens, else once."""
+        """Look 25 times a second while something happens, else once."""
         one = self.comparison
         busy = self._stale is not None or (one is not None and one.is_active)
         period = LIVE_MS if busy else IDLE_MS

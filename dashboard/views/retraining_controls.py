@@ -87,6 +87,12 @@ class Controls:
                 upper=1.0,
                 step=1e-3,
             ),
+            "distillation": _number(
+                "Distillation",
+                "Share of the loss that is distance to the float network's scores, not to labels.",
+                upper=1.0,
+                step=0.1,
+            ),
             "training_seed": _count(
                 "Seed", "Of everything random in training.", lower=0, upper=2**31 - 1
             ),

@@ -51,10 +51,12 @@ class CurvePanel:
         source = self.sources[mode]
         drawn, n = source.data, len(source.data["x"])
         if len(points["x"]) >= n and list(drawn["x"]) == points["x"][:n]:
-            if len(points["x"]) > n:
+            if len(points["x"]) == n:
+                return
+            if _streams(source):
                 source.stream({name: values[n:] for name, values in points.items()})
-        else:
-            source.data = {name: list(values) for name, values in points.items()}
+                return
+        source.data = {name: list(values) for name, values in points.items()}
 
     def mark_points(self) -> None:
         """A dot at every epoch, with what it says."""
@@ -186,3 +188,8 @@ class TrainingCurves:
             theme.paint_figure(panel.figure, name)
         self.lines[DIGITAL].line_color = theme.PALETTES[name].muted
         self.words[DIGITAL].text_color = theme.PALETTES[name].muted
+
+
+def _streams(source: ColumnDataSource) -> bool:
+    """Whether points may be added one by one: a notebook's page sends them back, added again."""
+    return source.document is None or source.document.session_context is not None

@@ -22,7 +22,7 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,6 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = (16, 128, 1024)
-START, END = "<!-- dashboard benchmark -->", "<!-- /dashboard benchmark -->"
 READY = "document.getElementById('main')?.getAttribute('aria-busy') === 'false'"
 
 # Limits the dashboard is held to.
@@ -136,9 +135,9 @@ WATCH = """
 
 
 @contextmanager
-def server_process(settings: str = "") -> Iterator[str]:
+def server_process(settings: str = "", variables: Mapping[str, str] | None = None) -> Iterator[str]:
     """Address of a dashboard in a process of its own, that runs lines of settings first."""
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **(variables or {})}
     process = subprocess.Popen(
         [sys.executable, "-c", SERVER, settings],
         stdout=subprocess.PIPE,
@@ -274,12 +273,13 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join([*lines, "", results["machine"]])
 
 
-def write_readme(text: str) -> None:
-    """Replace what stands between the markers."""
+def write_readme(text: str, *, name: str) -> None:
+    """Replace what stands between the markers of that name."""
     path = ROOT / "README.md"
-    before, rest = path.read_text(encoding="utf-8").split(START, 1)
-    after = rest.split(END, 1)[1]
-    path.write_text(f"{before}{START}\n{text}\n{END}{after}", encoding="utf-8")
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, rest = path.read_text(encoding="utf-8").split(start, 1)
+    after = rest.split(end, 1)[1]
+    path.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
 
 
 def machine() -> str:
@@ -315,7 +315,7 @@ def main() -> int:
     folder.mkdir(exist_ok=True)
     (folder / "dashboard.json").write_text(json.dumps(results, indent=2))
     if not options.no_readme:
-        write_readme(table(results))
+        write_readme(table(results), name="dashboard benchmark")
     return int(any("missed" in judged for _, _, judged in rows_of(results)))
 
 

@@ -14,7 +14,7 @@ from analog_model.nn.training import recipes
 from dashboard import run_store, training_plan, training_queue
 
 # Enough for a page to be closed and opened meanwhile.
-FLOAT_EPOCHS, RETRAINING_EPOCHS = 5, 2
+FLOAT_EPOCHS, RETRAINING_EPOCHS = 12, 5
 QUERY = "?page=retraining&train=hardware_aware&k=3"
 
 

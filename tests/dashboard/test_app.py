@@ -260,6 +260,23 @@ def test_keyboard_reaches_every_control(visit: Visit) -> None:
     assert {"Bundled", "Upload", "Synthetic"} <= set(seen)
 
 
+@pytest.mark.parametrize("width", [820, 1024])
+def test_the_array_stands_below_its_pattern_on_a_tablet(visit: Visit, width: int) -> None:
+    """Nothing is cut off, no part lies on another, sidebar folded or not."""
+    page = visit()
+    page.set_viewport_size({"width": width, "height": 720})
+    for _ in range(2):
+        page.wait_for_timeout(500)
+        wide = "(m => m.scrollWidth - m.clientWidth)(document.getElementById('main'))"
+        assert page.evaluate(wide) == 0
+        cell = page.get_by_text("current shift", exact=True).bounding_box()
+        comparison = page.get_by_text("Measured crosstalk, simulated").bounding_box()
+        assert cell is not None
+        assert comparison is not None
+        assert comparison["y"] > cell["y"] + cell["height"]
+        page.get_by_label("Chip and its parameters").click()
+
+
 def test_nothing_scrolls_or_jumps_at_1280_by_720(visit: Visit) -> None:
     page = visit()
     overflow = page.evaluate(

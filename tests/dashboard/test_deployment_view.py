@@ -134,6 +134,20 @@ def test_the_archive_is_the_folder_of_the_command_line(
     assert len(list((folder / "arrays").glob("*.csv"))) == found.arrays.sizes[v.ARRAY]
 
 
+def test_what_was_begun_stays_in_view(
+    found: am.Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that ends while another is deployed is the newest, yet does not take its place."""
+    am.nn.train(quick(epochs=1), run_directory=tmp_path / "first")
+    view = DeploymentView(State(page="deployment"))
+    monkeypatch.setattr(view.run, "start", lambda *_: True)
+    view.start()
+    am.nn.train(quick(epochs=1), run_directory=tmp_path / "second")
+    view._hear(Deployed(found, "mlp_4x4", "float", "digits"))
+    assert view.deployed is not None
+    assert view.controls.run.value == "first"
+
+
 def test_exports_hold_what_is_shown(view: DeploymentView, found: am.Deployment) -> None:
     table = view.table()
     assert table is not None

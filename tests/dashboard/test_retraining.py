@@ -121,6 +121,9 @@ def test_names_follow_from_what_decides_a_run(folder: Path, plan: TrainingPlan) 
     assert other.runs[0].name == plan.runs[0].name
     assert other.runs[1].name != plan.runs[1].name
     assert other.judgement(other.runs[0]) != plan.judgement(plan.runs[0])
+    taught = plan_of(State(**CHOSEN, distillation=0.5), warmer.chip, store).runs[1]
+    assert taught.configuration.distillation == 0.5
+    assert taught.name not in {plan.runs[1].name, other.runs[1].name}
     many = State(**CHOSEN, n_chips=3)
     varied = plan_of(many, many.chip, store)
     assert varied.runs[1].configuration.variation is not None
@@ -274,7 +277,7 @@ def test_a_run_survives_its_page_and_its_process(
     page = visit(QUERY)
     page.context.set_default_timeout(60_000)
     page.get_by_role("button", name="Train", exact=True).click()
-    expect(page.get_by_text(re.compile(r"Float network: epoch \d of 5"))).to_be_visible(
+    expect(page.get_by_text(re.compile(r"Float network: epoch \d+ of 12"))).to_be_visible(
         timeout=60_000
     )
     (training,) = queue.active()
@@ -293,8 +296,9 @@ def test_a_run_survives_its_page_and_its_process(
     assert training.pid is not None
     # Held still until a page is there again.
     os.kill(training.pid, signal.SIGSTOP)
+    assert training.is_active, training.standing
     page = visit(QUERY)
-    expect(page.get_by_text(re.compile(r"Hardware-aware: epoch \d of 2"))).to_be_visible(
+    expect(page.get_by_text(re.compile(r"Hardware-aware: epoch \d of 5"))).to_be_visible(
         timeout=60_000
     )
     page.evaluate(WATCH_CANCEL)

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 
 import analog_model as am
 from analog_model.cli import app
+from analog_model.dataset.examples import data_folder
 from analog_model.deployment.files import save_deployment
 from analog_model.figures import crosstalk, story
 from analog_model.figures.catalogue.entries import CATALOGUE, STORY
@@ -21,6 +22,8 @@ from analog_model.nn.training.record import record_of, save_record
 from tests.deployed import deployable_chip, deployed, exact, perceptron
 from tests.printed_page import type_sizes
 from tests.unit.test_cli_calibrate import planted
+
+RESULTS = str(data_folder() / "results" / "recovery.nc")
 
 
 def run(*arguments: object) -> Any:
@@ -78,6 +81,7 @@ SOURCES = {
     "chip": ["chip.yaml"],
     "layout": ["routed_feeders"],
     "record": ["float.nc", "aware"],
+    "accuracy": [RESULTS],
     "deployment": ["deployment"],
     "sweep": ["sweep.nc"],
 }
@@ -149,7 +153,10 @@ def test_a_layout_is_drawn_from_its_map(tmp_path: Path) -> None:
             ["ser-ladder", "--from", "reference", "--to", "a.pdf"],
             "expected a calibration, got a measurement. `analog-model calibrate` writes one",
         ),
-        (["accuracy", "--from", "chip.yaml", "--to", "a.pdf"], "expected records of training runs"),
+        (
+            ["accuracy", "--from", "chip.yaml", "--to", "a.pdf"],
+            "records of training runs or the file",
+        ),
         (["weights", "--from", "chip.yaml", "--to", "a.jpg"], "expected pdf, svg or png"),
         (["weights", "--from", "chip.yaml", "--to", "no/a.pdf"], "an existing folder"),
         (["weights", "--from", "chip.yaml", "--to", "chip.yaml"], "expected pdf, svg or png"),
@@ -175,6 +182,10 @@ def test_a_layout_is_drawn_from_its_map(tmp_path: Path) -> None:
         ),
         (["weights", "--from", "chip.nc", "--to", "a.pdf"], "chip.nc: expected a file"),
         (["accuracy", "--from", ".", "--to", "a.pdf"], "folder of a finished run"),
+        (
+            ["accuracy", "--from", "float.nc", "--from", RESULTS, "--to", "a.pdf"],
+            "2 files with a recovery among them",
+        ),
         (["layer-signs", "--from", "deployment", "--to", "a.pdf"], "the name of one layer"),
         (["charges", "--from", "reference", "--to", "a.pdf", "--model", "fall"], "'full'?"),
     ],

@@ -52,6 +52,12 @@ NEEDS = {
         ("record",),
         "`analog-model train` leaves one as record.nc in its run's folder.",
     ),
+    "accuracy": Need(
+        "records of training runs or the file of the results",
+        ("record", "recovery"),
+        "`analog-model train` leaves record.nc in its run's folder, `analog-model results` "
+        "writes recovery.nc.",
+    ),
     "deployment": Need(
         "a deployment",
         ("deployment",),

@@ -11,10 +11,12 @@ import logging
 from functools import lru_cache
 from html import escape
 from typing import Any
+from urllib.parse import parse_qsl
 
 import panel as pn
 import param
 from bokeh.document import Document
+from bokeh.events import DocumentReady
 from bokeh.models import CustomJS
 from panel.viewable import Viewable
 
@@ -107,6 +109,7 @@ class Page:
         The view is built once the page is on its way: while the browser compiles Bokeh.
         """
         document.add_timeout_callback(self._show_view, VIEW_DELAY_MS)
+        document.on_event("document_ready", self._correct_link)
         code = "window.analogModel.connected()"
         document.js_on_event("document_ready", CustomJS(code=code))
         document.js_on_event("connection_lost", CustomJS(code="window.analogModel.lost()"))
@@ -128,6 +131,18 @@ class Page:
         search = f"?{query}" if query else ""
         if self._location is not None and self._location.search != search:
             self._location.search = search
+
+    def _correct_link(self, _event: DocumentReady) -> None:
+        """Replace a link that did not say what is shown.
+
+        Panel's model of the address starts from the browser's, so what was written before
+        that, as the state was put right, is lost.
+        """
+        if self._location is None:
+            return
+        said = parse_qsl(self._location.search.lstrip("?"), keep_blank_values=True)
+        if sorted(said) != sorted(parse_qsl(links.query_of(self.state))):
+            self._write_link()
 
     def _on_page(self, _event: param.parameterized.Event) -> None:
         self._show_view()

@@ -39,7 +39,7 @@ _SMALL = 128 * 128
 _NEXT_MS = 60
 _PAUSE_MS = 200
 # Heights of the page's rows: controls, array, slots, cell.
-_ROWS = ("54px", "366px", "48px", "152px")
+_ROWS = (54, 366, 48, 152)
 _COMPARISON_HEIGHT = 360
 _HEATMAP_LABEL = (
     "Heatmap of the array. Arrow keys move the selected cell, the space bar switches its word "
@@ -50,9 +50,9 @@ _GRID_STYLE = f"""
 :host {{ display: grid !important; flex: none !important; height: auto !important;
   max-height: none !important;
   column-gap: 14px; grid-template:
-  {" ".join(_ROWS)} / minmax(0, 43fr) minmax(0, 57fr); }}
+  {" ".join(f"{height}px" for height in _ROWS)} / minmax(0, 43fr) minmax(0, 57fr); }}
 @container (max-width: 840px) {{ :host {{ grid-template:
-  {" ".join(height for height in _ROWS for _ in range(2))} / minmax(0, 1fr); }} }}
+  {" ".join(f"{height}px" for height in _ROWS for _ in range(2))} / minmax(0, 1fr); }} }}
 """
 _KEY_STYLE = """
 :host { font-size: 12px; color: var(--muted, #5a6577); }
@@ -137,6 +137,8 @@ class CrosstalkView(pn.viewable.Viewer):
             _placed(self.cell.figure),
             self.cell.facts,
             sizing_mode="stretch_width",
+            # Of the style sheet's, which decides; without one Panel stretches it, with a warning.
+            height=sum(_ROWS),
             margin=0,
             stylesheets=[_GRID_STYLE],
         )

@@ -152,6 +152,16 @@ def test_a_netcdf_upload_of_thirty_megabytes(visit: Visit, tmp_path: Path) -> No
     wait_for_query(page, "^(?!.*src=)")
 
 
+def test_a_broken_link_is_put_right_in_the_address(visit: Visit) -> None:
+    page = visit("?n=none&bogus=1&k=1.05&page=error")
+    expect(page.get_by_text("unknown part 'bogus'")).to_be_visible()
+    wait_for_query(page, r"^\?(?=.*page=error)(?=.*k=1\.05)(?!.*(bogus|n=none))")
+    # A link that says the same in other words stays as it was written.
+    page = visit("?k=1.05&page=error")
+    page.wait_for_timeout(500)
+    assert query(page) == "?k=1.05&page=error"
+
+
 def test_foreign_pages_cannot_upload(served: Any) -> None:
     def post(headers: dict[str, str]) -> int:
         request = urllib.request.Request(

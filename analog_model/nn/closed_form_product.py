@@ -47,7 +47,6 @@ class ClosedFormProduct(nn.Module):
     _profile: Tensor
     _own: Tensor
     _feedback: Tensor | None
-    _table: Tensor
     _modal_table: Tensor
 
     def __init__(
@@ -65,7 +64,6 @@ class ClosedFormProduct(nn.Module):
         self._dead_time = arrays.dead_time
         self._capacitance = arrays.capacitance
         self._specific = arrays.specific_current
-        self._slices = arrays.class_of_slice
         rows = arrays.tiling.rows
         self._n_channels = rows.n_channels
         units = word_line_units(rows, arrays.aggressors, arrays.kappa)
@@ -85,21 +83,33 @@ class ClosedFormProduct(nn.Module):
         self._coupled = len(kappa) > 0
         if not self._coupled:
             return
-        kappas = [kappa[:, :, index] for index, _, _ in self._slices]
+        kappas = [kappa[:, :, index] for index, _, _ in arrays.class_of_slice]
         tables = [lifts(own, self._sets, self._nodes, self._modal_nodes) for own in kappas]
         # Of each class the first node, then what the others see beyond it.
-        every = [torch.cat([t[:1], t[1:] - t[:1]]) for t in (own.effective for own in tables)]
+        effective = torch.stack([table.effective for table in tables], 2)
+        effective = torch.cat([effective[:1], effective[1:] - effective[:1]])
         # The derivative of every class by each kappa, for cells that depart from their class.
         middle = interpolation.nodes(1.0, self._specific, 1)
         self._middle_sensitivity = -math.expm1(-middle[0]) / middle[0] if middle[0] else 1.0
         departures = [lift_derivatives(own, self._sets, middle[0]) for own in kappas]
-        rows = torch.cat([*every, *departures])
-        largest = rows.abs().amax(dim=2)
+        # What the modes see is linear in the effective widths, and the mean over the classes:
+        # at each of its nodes a sum of what the others see, weighted by Lagrange's polynomials.
+        shares = interpolation.shares(self._nodes, self._modal_nodes)
+        share = torch.tensor([[1.0, *own[1:]] for own in shares]).to(effective)
+        modal = torch.einsum("rq,qscv->rsv", share, effective / len(tables))
+        if self.expansion.lifted_modes or arrays.segment_resistance is None:
+            modal = modal[:0]
+        self._n_rows = [len(effective), len(modal), len(kappa)]
+        # Each (set, class, unit).
+        self._tables: list[str] = []
+        self._present: list[list[int]] = []
         least = _LEAST_LIFT if self.expansion.overlap_order <= 2 else 0.0
-        self._present = [torch.nonzero(row > least).flatten().tolist() for row in largest]
-        self._keep("_table", rows[..., None, None])
+        for row in (*effective, *modal.unsqueeze(2), *torch.stack(departures, 2)):
+            self._keep(f"_table_{len(self._tables)}", row)
+            self._tables.append(f"_table_{len(self._tables)}")
+            largest = row.abs().amax(dim=(1, 2))
+            self._present.append(torch.nonzero(largest > least).flatten().tolist())
         self._keep("_modal_table", torch.stack([table.modal for table in tables])[..., None, None])
-        self._modal_shares = interpolation.shares(self._nodes, self._modal_nodes)
 
     def _plan_drop(self, arrays: LayerArrays, sample: Tensor) -> None:
         self._time: list[list[float]] = []
@@ -168,12 +178,11 @@ class ClosedFormProduct(nn.Module):
         modes = self._modes(modal, cells, batch) if self._time else []
         parts = self._node_currents(cells)
         if kappa_deviation is not None and self._coupled:
-            effective = [own + more for own, more in zip(effective, departing, strict=True)]
+            effective = effective + departing
             parts = parts + self._departing_currents(cells, kappa_deviation)
         if self._capacitance is None:
             # Linear in the currents: both lines of a weight share one product.
-            merged = [_plus_less_minus(part, 0) for part in parts]
-            charge = self._corrected(effective, merged, batch)
+            charge = self._corrected(effective, [_plus_less_minus(part) for part in parts], batch)
             for half_sum, half_difference in modes:
                 lost = lost_difference(half_sum, half_difference, self._feedback)
                 # The main product sets the precision, also of autocast.
@@ -181,9 +190,14 @@ class ClosedFormProduct(nn.Module):
             return charge.flatten(1, 2)
         charges = []
         for tile, on_tile in enumerate(self._kernel.tile_cells):
-            lines = self._corrected(effective, [part * on_tile for part in parts], batch, tile=tile)
-            lines = self._drooped(lines - self._lost(*modes[tile]) if modes else lines)
-            charges.append(_plus_less_minus(lines, 2))
+            lines = [
+                self._corrected(effective, [part[line] * on_tile for part in parts], batch, tile)
+                for line in (0, 1)
+            ]
+            if modes:
+                lost = self._lost(*modes[tile])
+                lines = [line - loss for line, loss in zip(lines, lost, strict=True)]
+            charges.append(self._drooped(lines[0]) - self._drooped(lines[1]))
         return torch.stack(charges).sum(0).flatten(1, 2)
 
     def _node_currents(self, cells: Tensor) -> list[Tensor]:
@@ -205,47 +219,49 @@ class ClosedFormProduct(nn.Module):
         return [answer * own for own in by_kappa]
 
     def _corrected(
-        self,
-        widths: list[list[Tensor]],
-        weights: list[Tensor],
-        batch: int,
-        *,
-        tile: int | None = None,
+        self, widths: list[Tensor], weights: list[Tensor], batch: int, tile: int | None = None
     ) -> Tensor:
         """The main product with its small corrections, those in coarse numbers."""
-        charge = self._by_class([own[:1] for own in widths], weights[:1], batch, tile=tile)
+        charge = self._kernel.product(widths[:1], weights[:1], batch, tile=tile)
         if len(weights) == 1:
             return charge
-        beyond = [[self._coarse(width) for width in own[1:]] for own in widths]
+        beyond = [self._coarse(width) for width in widths[1:]]
         coarse = [self._coarse(weight) for weight in weights[1:]]
-        return charge + self._by_class(beyond, coarse, batch, tile=tile).to(charge.dtype)
+        return charge + self._kernel.product(beyond, coarse, batch, tile=tile).to(charge.dtype)
 
     def _coarse(self, values: Tensor) -> Tensor:
         return values.bfloat16() if self._is_coarse and values.dtype == torch.float32 else values
 
     def _widths(
         self, own: Tensor, near: Tensor, *, departures: bool
-    ) -> tuple[list[list[Tensor]], list[list[Tensor]], list[list[Tensor]]]:
-        """Effective widths [class][node]; modal widths [class][node R + time mode].
+    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """Effective widths [node]; modal widths [node R + time mode]; derivatives [neighbour].
 
-        Modes that do not see the lift in time do not see classes either: then one entry
-        stands for all. Third, derivatives [class][neighbour] of the effective widths.
+        Each (B, H, W, C, V) by class. Modes that do not see the lift in time do not see
+        classes either: (B, V, H, W), as everything where there is no coupling. The
+        derivatives are those of the effective widths by each kappa.
         """
-        n_nodes = len(self._nodes)
         lifted = self.expansion.lifted_modes and len(self._time) > 0
         if not self._coupled:
-            return [[own]] * len(self._slices), [self._uncoupled_modal(own)], []
-        count = n_nodes * len(self._slices)
-        table, present = self._table, self._present
-        if not departures:
-            table, present = table[:count], present[:count]
-        found = lifted_widths(own, near, table, self._sets, present=present)
-        starts = range(0, count, n_nodes)
-        effective = [list(found[start : start + n_nodes]) for start in starts]
-        starts = range(count, len(found), len(near))
-        departing = [list(found[start : start + len(near)]) for start in starts]
+            return [own], self._uncoupled_modal(own), []
+        n_effective, n_modal, _ = self._n_rows
+        count = len(self._tables) if departures else n_effective + n_modal
+        # Units last, as convolutions like them in memory.
+        found = lifted_widths(
+            own.movedim(-3, -1),
+            near.movedim(-3, -1),
+            [getattr(self, name) for name in self._tables[:count]],
+            self._sets,
+            present=self._present[:count],
+        )
+        effective, departing = list(found[:n_effective]), list(found[n_effective + n_modal :])
+        if not self._time:
+            return effective, [], departing
         if not lifted:
-            return effective, [self._mean_modal(own, effective)], departing
+            courses = modal_courses(own, self._time)
+            wholes = found[n_effective : n_effective + n_modal]
+            seen = [whole.squeeze(-2).movedim(-1, -3) for whole in wholes]
+            return effective, [one * course for one in seen for course in courses], departing
         shortest = overlap.overlaps(own, near.unbind(), self._sets)
         modal_by_class = [
             [
@@ -255,22 +271,9 @@ class ClosedFormProduct(nn.Module):
             ]
             for rows in self._modal_table
         ]
-        return effective, modal_by_class, departing
-
-    def _mean_modal(self, own: Tensor, effective: list[list[Tensor]]) -> list[Tensor]:
-        """Modal widths [node R + time mode] of the mean effective widths of all classes."""
-        if not self._time:
-            return []
-        courses = modal_courses(own, self._time)
-        mean = [sum(parts[1:], parts[0]) / len(parts) for parts in zip(*effective, strict=True)]
-        modal = []
-        for shares in self._modal_shares:
-            # A node's share of what lies beyond the first is its Lagrange polynomial's value.
-            whole = mean[0]
-            for beyond, share in zip(mean[1:], shares[1:], strict=True):
-                whole = whole + share * beyond
-            modal += [whole * course for course in courses]
-        return modal
+        by_mode = zip(*modal_by_class, strict=True)
+        modal = [torch.stack([m.movedim(-3, -1) for m in mode], -2) for mode in by_mode]
+        return effective, modal, departing
 
     def _uncoupled_modal(self, own: Tensor) -> list[Tensor]:
         if not self._time:
@@ -278,25 +281,6 @@ class ClosedFormProduct(nn.Module):
         return [
             own * course for _ in self._modal_nodes for course in modal_courses(own, self._time)
         ]
-
-    def _by_class(
-        self,
-        widths: list[list[Tensor]],
-        weights: list[Tensor],
-        batch: int,
-        *,
-        tile: int | None = None,
-    ) -> Tensor:
-        """Products (B, G, lines..., out, H', W') of every column class with its own widths."""
-        if len(widths) == 1:
-            return self._kernel.product(widths[0], weights, batch, tile=tile)
-        sizes = [stop - start for _, start, stop in self._slices]
-        by_class = zip(*(weight.split(sizes, dim=-4) for weight in weights), strict=True)
-        pieces = [
-            self._kernel.product(own, list(part), batch, tile=tile)
-            for own, part in zip(widths, by_class, strict=True)
-        ]
-        return torch.cat(pieces, dim=-3)
 
     def _drooped(self, charge: Tensor) -> Tensor:
         """Charge that integrating lines collect."""
@@ -308,50 +292,52 @@ class ClosedFormProduct(nn.Module):
         return None if self._specific is None else current.new_tensor(self._specific)
 
     def _modes(
-        self, modal: list[list[Tensor]], current: Tensor, batch: int
+        self, modal: list[Tensor], current: Tensor, batch: int
     ) -> list[tuple[list[list[Tensor]], list[list[Tensor]]]]:
         """Half sums, half differences of the lines' modes, each [space][time], by row tile.
 
         What rounding a half sum or difference suffers, both lines share.
         """
         lines = interpolation.lagrange(current, self._specific_like(current), self._modal_nodes)
-        parts = [torch.stack((line[0] + line[1], line[0] - line[1])) for line in lines]
-        n_time, found = len(self._time), []
-        boxes_of_tile = zip(*(self._kernel.boxes(part) for part in parts), strict=True)
-        # [class][node R + time mode] of each tile.
-        modal_by_tile = [[self._kernel.units_by_tile(width) for width in own] for own in modal]
-        for tile, own_parts in enumerate(boxes_of_tile):
-            profile = 0.5 * self._profile[tile][self._kernel.box(tile)][:, None, None, None]
-            # (P, 2, G, out, V, KH, KW): the space modes are further lines.
-            weights = [self._coarse(profile * part) for part in own_parts]
-            widths = [[self._coarse(by_tile[tile]) for by_tile in own] for own in modal_by_tile]
-            by_time = [
-                self._by_class([own[m::n_time] for own in widths], weights, batch, tile=tile)
-                for m in range(n_time)
-            ]
-            found.append((self._half(by_time, 0), self._half(by_time, 1)))
+        halves = [[0.5 * line.sum(0) for line in lines], [0.5 * _plus_less_minus(o) for o in lines]]
+        sums, differences = (self._modes_of(parts, modal, batch) for parts in halves)
+        return list(zip(sums, differences, strict=True))
+
+    def _modes_of(
+        self, parts: list[Tensor], modal: list[Tensor], batch: int
+    ) -> list[list[list[Tensor]]]:
+        """Modes [space][time] (B, G, out, H', W') of cells, `parts` [node], by row tile.
+
+        Each a product of its own: pieces cut from one tensor, or reduced over so few, are
+        loops that compilers do not vectorise.
+        """
+        n_time, dtype = len(self._time), self._profile.dtype
+        cut = [self._kernel.boxes(part) for part in parts]
+        modal_by_tile = [self._kernel.units_by_tile(self._coarse(width)) for width in modal]
+        found = []
+        for tile, profile in enumerate(self._profile):
+            widths = [by_tile[tile] for by_tile in modal_by_tile]
+            of_tile = []
+            for along in profile[self._kernel.box(tile)]:
+                weights = [self._coarse(along * by_tile[tile]) for by_tile in cut]
+                by_time = [
+                    self._kernel.product(widths[m::n_time], weights, batch, tile=tile)
+                    for m in range(n_time)
+                ]
+                of_tile.append([mode.to(dtype) for mode in by_time])
+            found.append(of_tile)
         return found
 
-    def _half(self, by_time: list[Tensor], which: int) -> list[list[Tensor]]:
-        """[space mode][time mode] of products (B, G, P, 2, out, H', W').
-
-        Not one tensor any more: a reduction over so few is a loop that compilers do not
-        vectorise.
-        """
-        dtype = self._profile.dtype
-        by_space = zip(*(mode.select(3, which).unbind(2) for mode in by_time), strict=True)
-        return [[mode.to(dtype) for mode in row] for row in by_space]
-
-    def _lost(self, half_sum: list[list[Tensor]], half_difference: list[list[Tensor]]) -> Tensor:
-        """Charge that the drop costs plus and minus line, (B, G, 2, out, H', W')."""
+    def _lost(
+        self, half_sum: list[list[Tensor]], half_difference: list[list[Tensor]]
+    ) -> tuple[Tensor, Tensor]:
+        """Charge that the drop costs plus, minus line, (B, G, out, H', W') each."""
         rows = [list(zip(*row, strict=True)) for row in zip(half_sum, half_difference, strict=True)]
         plus = lost_charge([[s + d for s, d in row] for row in rows], self._feedback)
         minus = lost_charge([[s - d for s, d in row] for row in rows], self._feedback)
-        return torch.stack((plus, minus), 2)
+        return plus, minus
 
 
-def _plus_less_minus(lines: Tensor, dim: int) -> Tensor:
-    """First less second along `dim`, as a sum whose derivative is no scattering."""
-    shape = [1] * lines.ndim
-    shape[dim] = 2
-    return (lines * lines.new_tensor([1.0, -1.0]).reshape(shape)).sum(dim)
+def _plus_less_minus(lines: Tensor) -> Tensor:
+    """First less second line, as a sum whose derivative is no scattering."""
+    return (lines * lines.new_tensor([1.0, -1.0]).reshape(2, *[1] * (lines.ndim - 1))).sum(0)

@@ -38,6 +38,8 @@ class TiledKernel(nn.Module):
         super().__init__()
         self._units, self._geometry = units, arrays.geometry
         self._n_groups = arrays.tiling.n_groups
+        self._class_sizes = [stop - start for _, start, stop in arrays.class_of_slice]
+        self._even = len(set(self._class_sizes)) == 1
         rows = arrays.tiling.rows
         self._n_channels, self._kernel_shape = rows.n_channels, rows.kernel_shape
         # Nothing to gather, and the convolution may pad for itself.
@@ -98,35 +100,52 @@ class TiledKernel(nn.Module):
         *,
         tile: int | None = None,
     ) -> Tensor:
-        """Products summed over the nodes: (B, G, lines..., out, H', W').
+        """Products summed over the nodes: (B, G, out, H', W').
 
-        `widths` (B G, V, H, W), `weights` (lines..., G, out, V, KH, KW); of one row tile
-        only its box of the kernel takes part, of weights that may be that box already.
+        `widths` (B G, V, H, W), or (B G, H, W, C, V) where each of C column classes has its
+        own; `weights` (G, out, V, KH, KW); of one row tile only its box of the kernel takes
+        part, of weights that may be that box already.
         """
-        if tile is not None:
-            weights = [self._kernel_box(weight, tile) for weight in weights]
-            widths = [self._image_box(width, tile) for width in widths]
-        lines, groups = weights[0].shape[:-5], self._n_groups
         charge: Tensor | None = None
         # Node by node: joined into one product they would first be copied side by side.
         for width, weight in zip(widths, weights, strict=True):
-            kernel = weight.movedim(-5, 0).flatten(0, -4) if lines else weight.flatten(0, 1)
-            image = width.reshape(batch, groups * width.shape[1], *width.shape[2:])
-            term = self._contracted(image, kernel)
+            term = self._term(width, weight, batch, tile)
             charge = term if charge is None else charge + term
         assert charge is not None
-        return charge.reshape(batch, groups, *lines, weights[0].shape[-4], *charge.shape[2:])
+        return charge
+
+    def _term(self, width: Tensor, weight: Tensor, batch: int, tile: int | None) -> Tensor:
+        """Product (B, G, out, H', W') of one node."""
+        n_classes = width.shape[-2] if width.ndim == 5 else 1
+        vector = width.shape[1:3] == (1, 1) and width.ndim == 5
+        if n_classes > 1 and (vector or not self._even):
+            by_class = [own.movedim(-1, 1) for own in width.unbind(-2)]
+            parts = zip(by_class, weight.split(self._class_sizes, 1), strict=True)
+            return torch.cat([self._term(own, part, batch, tile) for own, part in parts], dim=2)
+        # Classes of one size are groups of one convolution: nothing is joined or cut.
+        if width.ndim == 4:
+            image = width.reshape(batch, -1, *width.shape[-2:])
+        else:
+            last = width.unflatten(0, (batch, -1)).permute(0, 2, 3, 1, 4, 5)
+            image = last.flatten(3).permute(0, 3, 1, 2)
+        if tile is not None:
+            weight, image = self._kernel_box(weight, tile), self._image_box(image, tile)
+        charge = self._contracted(image, weight.flatten(0, 1), self._n_groups * n_classes)
+        return charge.reshape(batch, self._n_groups, -1, *charge.shape[2:])
 
     def units_by_tile(self, image: Tensor) -> list[Tensor]:
-        """The units (B G, V_t, H, W) of each row tile."""
+        """The units V_t of each row tile, of widths shaped as `product` takes them."""
         if len(self._boxes) == 1:
             return [image]
+        axis = -3 if image.ndim == 4 else -1
         if self._span_sizes is not None:
             # Pieces of one split are joined again in the backward pass, slices are padded.
-            return list(image.split(self._span_sizes, 1))
-        size = image.shape[1]
+            return list(image.split(self._span_sizes, axis))
+        size = image.shape[axis]
         return [
-            image if span == slice(0, size) else image.narrow(1, span.start, span.stop - span.start)
+            image
+            if span == slice(0, size)
+            else image.narrow(axis, span.start, span.stop - span.start)
             for span in self._spans
         ]
 
@@ -138,8 +157,8 @@ class TiledKernel(nn.Module):
         """The cells (..., V_t, height, width) of each row tile, its box of the kernel alone."""
         return [weight] if len(self._boxes) == 1 else kernel_boxes(weight, self._flat_boxes)
 
-    def _contracted(self, image: Tensor, kernel: Tensor) -> Tensor:
-        if self._n_groups == 1 and image.shape[2:] == kernel.shape[2:] == (1, 1):
+    def _contracted(self, image: Tensor, kernel: Tensor, groups: int) -> Tensor:
+        if groups == 1 and image.shape[2:] == kernel.shape[2:] == (1, 1):
             return F.linear(image[:, :, 0, 0], kernel[:, :, 0, 0])[:, :, None, None]
         geometry = self._geometry
         whole = self._plain and kernel.shape[2:] == self._kernel_shape
@@ -149,7 +168,7 @@ class TiledKernel(nn.Module):
             stride=geometry.stride,
             padding=geometry.padding if whole else 0,
             dilation=geometry.dilation,
-            groups=self._n_groups,
+            groups=groups,
         )
 
     def _kernel_box(self, weight: Tensor, tile: int) -> Tensor:

@@ -22,20 +22,24 @@ from analog_model.physics.overlap import NeighbourSet
 def lifted_widths(
     own: Tensor,
     near: Tensor,
-    table: Tensor,
+    tables: Sequence[Tensor],
     sets: Sequence[NeighbourSet],
     *,
     present: Sequence[Sequence[int]] | None = None,
 ) -> tuple[Tensor, ...]:
-    """T_t of every table: `own` (...), `near` (K, ...), `table` (T, S, ...) broadcast.
+    """T_t (..., C_t, V) of every table (S, C_t, V), for `own` (..., V), `near` (K, ..., V).
 
+    C_t layout classes, which see the same pulses and differ in their coefficients alone.
     `sets` as from `overlap.neighbour_sets`; the coefficients are constants, that of the
     empty set not always 1. `present` lists for each table the sets that count, all by default;
     of none, T_t is 0.
     """
     every = tuple(range(len(sets)))
-    counted = tuple(tuple(row) for row in present) if present else (every,) * len(table)
-    found: tuple[Tensor, ...] = _LiftedWidths.apply(own, near, table, tuple(sets), counted)
+    counted = tuple(tuple(row) for row in present) if present else (every,) * len(tables)
+    sizes = tuple(table.shape[1] for table in tables)
+    found: tuple[Tensor, ...] = _LiftedWidths.apply(
+        own, near, torch.cat(list(tables), 1), tuple(sets), counted, sizes
+    )
     return found
 
 
@@ -49,35 +53,43 @@ class _LiftedWidths(torch.autograd.Function):
         table: Tensor,
         sets: tuple[NeighbourSet, ...],
         present: tuple[tuple[int, ...], ...],
+        sizes: tuple[int, ...],
     ) -> tuple[Tensor, ...]:
         neighbour = near.unbind()
         shortest = {
-            s: reduce(torch.minimum, [neighbour[k] for k in sets[s]], own)
+            s: reduce(torch.minimum, [neighbour[k] for k in sets[s]], own).unsqueeze(-2)
             for s in sorted({s for row in present for s in row})
         }
         return tuple(
-            reduce(torch.add, [shortest[s] * row[s] for s in counted])
+            reduce(torch.add, [shortest[s] * part[s] for s in counted])
             if counted
-            else torch.zeros_like(own * row[0])
-            for row, counted in zip(table.unbind(), present, strict=True)
+            else torch.zeros_like(own.unsqueeze(-2) * part[0])
+            for part, counted in zip(table.split(sizes, 1), present, strict=True)
         )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ARG004
-        own, near, table, ctx.sets, ctx.present = inputs
+        own, near, table, ctx.sets, ctx.present, ctx.sizes = inputs
         ctx.save_for_backward(own, near, table)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         own, near, table = ctx.saved_tensors
-        neighbour = near.unbind()
+        neighbour, tables = near.unbind(), table.split(ctx.sizes, 1)
         by_own: list[Tensor] = []
         by_near: list[list[Tensor]] = [[] for _ in neighbour]
+        # Class by class: a reduction over so few is a loop that compilers do not vectorise.
+        by_class = [gradient.unbind(-2) for gradient in gradients]
         for s, chosen in enumerate(ctx.sets):
             rows = [t for t, counted in enumerate(ctx.present) if s in counted]
             if not rows:
                 continue
-            here = reduce(torch.add, [gradients[t] * table[t, s] for t in rows])
+            terms = [
+                gradient * coefficient
+                for t in rows
+                for gradient, coefficient in zip(by_class[t], tables[t][s].unbind(), strict=True)
+            ]
+            here = reduce(torch.add, terms)
             if not chosen:
                 by_own.append(here)
                 continue
@@ -91,14 +103,13 @@ class _LiftedWidths(torch.autograd.Function):
                 here = here * (1 - share)
             by_near[chosen[-1]].append(here)
         none = torch.zeros_like(own)
-        total = torch.stack([reduce(torch.add, parts, none) for parts in by_near])
-        return reduce(torch.add, by_own, none), total, None, None, None
+        of_near = torch.stack([reduce(torch.add, parts, none) for parts in by_near])
+        return reduce(torch.add, by_own, none), of_near, None, None, None, None
 
 
 def _share(first: Tensor, second: Tensor) -> Tensor:
     """1 where `first` is the smaller, 1/2 where both are equal, 0 elsewhere.
 
-    As a number: a compiler would store a comparison's mask for the backward pass, at far
-    more cost than comparing again.
+    By way of one byte a number: that is what a compiler keeps for the backward pass.
     """
-    return 0.5 + 0.5 * torch.sign(second - first)
+    return 0.5 + 0.5 * torch.sign(second - first).to(torch.int8)

@@ -219,7 +219,7 @@ def lifted(widths: Tensor) -> Tensor:
     """Sum of one table's lifts of a cell, `widths` = own and two neighbours."""
     sets = overlap.neighbour_sets(2, 2)
     table = torch.tensor([[0.0, 0.3, -0.2, 0.15][: len(sets)]])
-    found = lifted_widths(widths[:1], widths[1:, None], table[..., None], sets)
+    found = lifted_widths(widths[:1], widths[1:, None], table[..., None, None], sets)
     return torch.cat(found).sum()
 
 
@@ -237,7 +237,7 @@ def test_equal_pulses_share_the_derivative_by_halves(widths: list[float]) -> Non
 
 def test_a_table_of_which_no_set_counts_adds_nothing() -> None:
     sets = overlap.neighbour_sets(2, 2)
-    table = torch.zeros(2, len(sets), 1).double()
+    table = torch.zeros(2, len(sets), 1, 1).double()
     table[0] = 0.5
     own = torch.tensor([0.4, 0.9]).double().requires_grad_()
     near = torch.tensor([[0.5, 0.2], [0.3, 1.0]]).double()

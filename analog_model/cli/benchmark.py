@@ -47,8 +47,10 @@ def benchmark(
     from analog_model.benchmark.cases import CASES, find_case
     from analog_model.benchmark.report import conditions, rows_of
     from analog_model.benchmark.run import run
+    from analog_model.cli.freed_memory import keep_freed_memory
     from analog_model.cli.work import progress_bar
 
+    keep_freed_memory()
     if destination is not None:
         _require_destination(destination, force=force)
     chosen = [find_case(name) for name in case] if case else list(CASES.values())

@@ -47,6 +47,7 @@ def results(
 
     What is there is not made again; interrupted runs go on. One run may take hours.
     """
+    from analog_model.cli.freed_memory import keep_freed_memory
     from analog_model.dataset.io import read_bytes, save_text
     from analog_model.nn.models import find_network
     from analog_model.results.plan import plan
@@ -54,6 +55,7 @@ def results(
     from analog_model.results.table import in_document, markdown
     from analog_model.results.work import Workplace, work_on
 
+    keep_freed_memory()
     names = [find_network(name.strip()).name for name in networks.split(",")]
     if not destination.resolve().parent.is_dir():
         raise ConfigurationError(
@@ -66,11 +68,13 @@ def results(
         failed = work_on(
             chosen, place, processes=processes, tell=lambda line: typer.echo(line, err=True)
         )
-    # The file holds the whole plan: what other runs of the command made, what is missing.
+    # The file holds the whole plan: what other runs of the command made, here or on another
+    # machine whose runs are not here, what is missing.
     recovery = gather(
         plan(["mlp_4x4", "mlp_14x14", "lenet5", "vgg_small"]),
         place,
         failed=failed,
+        kept=open_recovery(destination) if destination.exists() else None,
         attrs={"command": _COMMAND, "conditions": _conditions()},
     )
     save_recovery(recovery, destination)

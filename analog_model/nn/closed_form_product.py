@@ -299,33 +299,23 @@ class ClosedFormProduct(nn.Module):
         What rounding a half sum or difference suffers, both lines share.
         """
         lines = interpolation.lagrange(current, self._specific_like(current), self._modal_nodes)
-        halves = [[0.5 * line.sum(0) for line in lines], [0.5 * _plus_less_minus(o) for o in lines]]
-        sums, differences = (self._modes_of(parts, modal, batch) for parts in halves)
-        return list(zip(sums, differences, strict=True))
-
-    def _modes_of(
-        self, parts: list[Tensor], modal: list[Tensor], batch: int
-    ) -> list[list[list[Tensor]]]:
-        """Modes [space][time] (B, G, out, H', W') of cells, `parts` [node], by row tile.
-
-        Each a product of its own: pieces cut from one tensor, or reduced over so few, are
-        loops that compilers do not vectorise.
-        """
-        n_time, dtype = len(self._time), self._profile.dtype
-        cut = [self._kernel.boxes(part) for part in parts]
+        halves = [torch.stack((line.sum(0), _plus_less_minus(line)), 1) for line in lines]
+        cut = [self._kernel.boxes(part) for part in halves]
         modal_by_tile = [self._kernel.units_by_tile(self._coarse(width)) for width in modal]
+        n_time, dtype = len(self._time), self._profile.dtype
         found = []
         for tile, profile in enumerate(self._profile):
+            along = 0.5 * profile[self._kernel.box(tile)][:, None, None]
+            # (G, P 2, out, V, KH, KW): space modes and halves are lines side by side.
+            parts = [self._coarse(along * own[tile].unsqueeze(1)) for own in cut]
+            weights = [part.flatten(1, 2) for part in parts]
             widths = [by_tile[tile] for by_tile in modal_by_tile]
-            of_tile = []
-            for along in profile[self._kernel.box(tile)]:
-                weights = [self._coarse(along * by_tile[tile]) for by_tile in cut]
-                by_time = [
-                    self._kernel.product(widths[m::n_time], weights, batch, tile=tile)
-                    for m in range(n_time)
-                ]
-                of_tile.append([mode.to(dtype) for mode in by_time])
-            found.append(of_tile)
+            by_time = [
+                self._kernel.lines(widths[m::n_time], weights, batch, tile=tile)
+                for m in range(n_time)
+            ]
+            by_line = [[mode.to(dtype) for mode in row] for row in zip(*by_time, strict=True)]
+            found.append((by_line[0::2], by_line[1::2]))
         return found
 
     def _lost(

@@ -114,6 +114,21 @@ class TiledKernel(nn.Module):
         assert charge is not None
         return charge
 
+    def lines(
+        self, widths: Sequence[Tensor], weights: Sequence[Tensor], batch: int, *, tile: int
+    ) -> Sequence[Tensor]:
+        """Products (B, G, out, H', W') of L lines, `weights` (G, L, out, V, KH, KW).
+
+        One product, unless every class has widths of its own.
+        """
+        if widths[0].ndim == 5:
+            by_line = zip(*(weight.unbind(1) for weight in weights), strict=True)
+            return [self.product(widths, parts, batch, tile=tile) for parts in by_line]
+        joint = [weight.flatten(1, 2) for weight in weights]
+        charge = self.product(widths, joint, batch, tile=tile)
+        # Put together again in the backward pass, where a selection would be filled up.
+        return charge.unflatten(2, (weights[0].shape[1], -1)).unbind(2)
+
     def _term(self, width: Tensor, weight: Tensor, batch: int, tile: int | None) -> Tensor:
         """Product (B, G, out, H', W') of one node."""
         n_classes = width.shape[-2] if width.ndim == 5 else 1

@@ -34,11 +34,12 @@ def lifted_widths(
     empty set not always 1. `present` lists for each table the sets that count, all by default;
     of none, T_t is 0.
     """
-    every = tuple(range(len(sets)))
-    counted = tuple(tuple(row) for row in present) if present else (every,) * len(tables)
-    sizes = tuple(table.shape[1] for table in tables)
+    every = (range(len(sets)),) * len(tables)
+    rows = tuple(
+        (table.shape[1], tuple(row)) for table, row in zip(tables, present or every, strict=True)
+    )
     found: tuple[Tensor, ...] = _LiftedWidths.apply(
-        own, near, torch.cat(list(tables), 1), tuple(sets), counted, sizes
+        own, near, torch.cat(list(tables), 1), tuple(sets), rows
     )
     return found
 
@@ -52,41 +53,40 @@ class _LiftedWidths(torch.autograd.Function):
         near: Tensor,
         table: Tensor,
         sets: tuple[NeighbourSet, ...],
-        present: tuple[tuple[int, ...], ...],
-        sizes: tuple[int, ...],
+        rows: tuple[tuple[int, tuple[int, ...]], ...],
     ) -> tuple[Tensor, ...]:
         neighbour = near.unbind()
         shortest = {
             s: reduce(torch.minimum, [neighbour[k] for k in sets[s]], own).unsqueeze(-2)
-            for s in sorted({s for row in present for s in row})
+            for s in sorted({s for _, counted in rows for s in counted})
         }
         return tuple(
             reduce(torch.add, [shortest[s] * part[s] for s in counted])
             if counted
             else torch.zeros_like(own.unsqueeze(-2) * part[0])
-            for part, counted in zip(table.split(sizes, 1), present, strict=True)
+            for part, (_, counted) in zip(_parted(table, rows), rows, strict=True)
         )
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ARG004
-        own, near, table, ctx.sets, ctx.present, ctx.sizes = inputs
+        own, near, table, ctx.sets, ctx.rows = inputs
         ctx.save_for_backward(own, near, table)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         own, near, table = ctx.saved_tensors
-        neighbour, tables = near.unbind(), table.split(ctx.sizes, 1)
+        neighbour, tables = near.unbind(), _parted(table, ctx.rows)
         by_own: list[Tensor] = []
         by_near: list[list[Tensor]] = [[] for _ in neighbour]
         # Class by class: a reduction over so few is a loop that compilers do not vectorise.
         by_class = [gradient.unbind(-2) for gradient in gradients]
         for s, chosen in enumerate(ctx.sets):
-            rows = [t for t, counted in enumerate(ctx.present) if s in counted]
-            if not rows:
+            among = [t for t, (_, counted) in enumerate(ctx.rows) if s in counted]
+            if not among:
                 continue
             terms = [
                 gradient * coefficient
-                for t in rows
+                for t in among
                 for gradient, coefficient in zip(by_class[t], tables[t][s].unbind(), strict=True)
             ]
             here = reduce(torch.add, terms)
@@ -104,7 +104,12 @@ class _LiftedWidths(torch.autograd.Function):
             by_near[chosen[-1]].append(here)
         none = torch.zeros_like(own)
         of_near = torch.stack([reduce(torch.add, parts, none) for parts in by_near])
-        return reduce(torch.add, by_own, none), of_near, None, None, None, None
+        return reduce(torch.add, by_own, none), of_near, None, None, None
+
+
+def _parted(table: Tensor, rows: tuple[tuple[int, tuple[int, ...]], ...]) -> tuple[Tensor, ...]:
+    """The tables that stand side by side in one, along their classes."""
+    return table.split([size for size, _ in rows], 1)
 
 
 def _share(first: Tensor, second: Tensor) -> Tensor:

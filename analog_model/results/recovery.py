@@ -12,6 +12,7 @@ import xarray as xr
 from analog_model import vocabulary as v
 from analog_model.dataset.io import MAX_BYTES, PathLike, decode, encode, read_bytes, write_bytes
 from analog_model.dataset.schema import Schema
+from analog_model.nn.training.configuration import FLOAT
 from analog_model.nn.training.journal import EPOCH, read_journal
 from analog_model.nn.training.record import open_record
 from analog_model.results.chips import DIGITAL, FACTORS
@@ -77,11 +78,20 @@ def gather(
     *,
     failed: Mapping[str, str],
     attrs: dict[str, str],
+    kept: xr.Dataset | None = None,
 ) -> xr.Dataset:
-    """All judgements of the runs; what is missing with its reason."""
+    """All judgements of the runs; what is missing with its reason.
+
+    `kept`: an earlier outcome, from which judgements are taken that are as planned and whose
+    runs are not here.
+    """
     present: list[dict[str, Any]] = []
     absent: list[dict[str, Any]] = []
     versions, fingerprints = "", {}
+    if kept is not None:
+        versions = kept.attrs["versions"]
+        fingerprints = json.loads(kept.attrs["data_fingerprints"])
+    chips, by_name = _chips(place), {run.name: run for run in runs}
     for run in runs:
         directory = place.directory(run.name)
         if directory.configuration.exists():
@@ -98,10 +108,16 @@ def gather(
                 "seed": run.seed,
             }
             found = judged(run, place, chip)
-            if record is None or found is None:
-                absent.append({**cell, "reason": failed.get(run.name) or _state(run, place)})
-            else:
+            if record is not None and found is not None:
                 present.append({**cell, **_figures(run, chip, record, found)})
+                continue
+            start = by_name.get(run.start or run.name)
+            begun = None if start is None else judged(start, place, DIGITAL)
+            earlier = None if kept is None else judgement_of(kept, cell, run, chips, begun)
+            if earlier is not None:
+                present.append({**cell, **earlier})
+            else:
+                absent.append({**cell, "reason": failed.get(run.name) or _state(run, place)})
     variables = _columns(present, JUDGEMENT, "") | _columns(absent, ABSENCE, "absent_")
     return xr.Dataset(
         variables,
@@ -110,7 +126,7 @@ def gather(
             "title": "accuracy of networks on chips, before and after retraining",
             "versions": versions,
             "data_fingerprints": json.dumps(fingerprints),
-            "chips": json.dumps(_chips(place)),
+            "chips": json.dumps(chips),
             **attrs,
         },
     )
@@ -127,17 +143,58 @@ def open_recovery(path: PathLike, *, max_bytes: int = MAX_BYTES) -> xr.Dataset:
     return decode(content, RECOVERY, source=str(path), max_bytes=max_bytes)
 
 
+def judgement_of(
+    kept: xr.Dataset,
+    cell: Mapping[str, Any],
+    run: PlannedRun,
+    chips: Mapping[str, Any],
+    begun: xr.Dataset | None,
+) -> dict[str, Any] | None:
+    """Figures of an earlier judgement, None unless it is the plan's.
+
+    It was, by what the file says: the same chip, budget, tolerance. `begun`, the judgement of
+    the float network that is here: where it is another, what was made from the earlier one is
+    not this plan's.
+    """
+    chosen = np.logical_and.reduce([kept[name].values == value for name, value in cell.items()])
+    beginning = np.logical_and.reduce(
+        [
+            kept[name].values == value
+            for name, value in {**cell, "treatment": FLOAT, "chip": DIGITAL}.items()
+        ]
+    )
+    if not chosen.any() or not beginning.any():
+        return None
+    names = (*_NUMBERS, "epochs", "n_images")
+    found = {name: kept[name].values[chosen][0].item() for name in names}
+    if begun is not None and float(begun["accuracy"]) != kept["accuracy"].values[beginning][0]:
+        return None
+    chip, before = cell["chip"], json.loads(kept.attrs["chips"])
+    if chip != DIGITAL and before[chip]["fingerprint"] != chips[chip]["fingerprint"]:
+        return None
+    planned = _planned(run, chip)
+    return found if all(found[name] == value for name, value in planned.items()) else None
+
+
+def _planned(run: PlannedRun, chip: str) -> dict[str, float]:
+    """What the plan says of a judgement's figures."""
+    return {
+        "epochs": run.configuration.epochs,
+        "learning_rate": run.configuration.learning_rate,
+        "distillation": run.configuration.distillation,
+        "tolerance": 0.0 if chip == DIGITAL else OPERATIONS[run.network, chip].judging_tolerance,
+    }
+
+
 def _figures(run: PlannedRun, chip: str, record: xr.Dataset, found: xr.Dataset) -> dict[str, Any]:
     first = found.isel(chip=0) if "chip" in found.dims else found
     return {
         "accuracy": float(first["accuracy"]),
         "n_images": int(first["confusion"].sum()),
-        "epochs": int(record.sizes["epoch"]),
         "wall_time": float(record["wall_time"].sum()),
         "cpu_time": float(record["cpu_time"].sum()),
-        "learning_rate": run.configuration.learning_rate,
-        "distillation": run.configuration.distillation,
-        "tolerance": 0.0 if chip == DIGITAL else OPERATIONS[run.network, chip].judging_tolerance,
+        **_planned(run, chip),
+        "epochs": int(record.sizes["epoch"]),
     }
 
 

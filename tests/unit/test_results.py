@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import signal
 import threading
 import time
@@ -145,6 +146,31 @@ def test_what_is_missing_is_made_once(place: Workplace) -> None:
         zip(again["absent_treatment"].values, again["absent_reason"].values, strict=True)
     )
     assert reasons == {FLOAT_LONGER: failed["orphan"], "float": "not begun"}
+    check_kept_elsewhere(again, tuple(runs), place, place.runs / "elsewhere")
+
+
+def check_kept_elsewhere(
+    earlier: xr.Dataset, runs: tuple[PlannedRun, ...], place: Workplace, folder: Path
+) -> None:
+    """Where the runs are not, their judgements stay, as long as they are the plan's."""
+    folder.mkdir()
+    shutil.copy(place.runs / f"{BUNDLED}.yaml", folder)
+    elsewhere, attrs = Workplace(folder), {"command": "test", "conditions": "none"}
+    begun = earlier.copy()
+    # A float network as the retrained one began from.
+    begun["treatment"], begun["chip"] = (
+        earlier[name].copy(data=np.array([value]))
+        for name, value in (("treatment", "float"), ("chip", DIGITAL))
+    )
+    both = xr.concat([earlier, begun], "judgement", data_vars="minimal", combine_attrs="override")
+    found = gather(runs, elsewhere, failed={}, attrs=attrs, kept=both)
+    assert found["accuracy"].values.tolist() == earlier["accuracy"].values.tolist()
+    other = both.assign(epochs=both["epochs"] + 1)
+    assert "accuracy" not in gather(runs, elsewhere, failed={}, attrs=attrs, kept=other)
+    other = both.assign_attrs(
+        chips=both.attrs["chips"].replace('"fingerprint": "', '"fingerprint": "0')
+    )
+    assert "accuracy" not in gather(runs, elsewhere, failed={}, attrs=attrs, kept=other)
 
 
 def test_a_run_that_is_asked_to_stop_stops_the_plan(tmp_path: Path) -> None:

@@ -219,7 +219,7 @@ def test_retraining_on_a_harsh_chip_brings_accuracy_back(tmp_path: Path) -> None
 
 
 def test_channels_last_changes_how_weights_lie_and_nothing_else() -> None:
-    """Layers on tiled arrays hold buffers of five dimensions, which have no such order."""
+    """Layers on tiled arrays hold buffers of more dimensions, which have no such order."""
     inputs = torch.rand(8, 1, 28, 28, generator=torch.Generator().manual_seed(2))
     layer = am.nn.LayerConfiguration(tolerance=0.1, signed_inputs=False)
     scores = []
@@ -228,7 +228,7 @@ def test_channels_last_changes_how_weights_lie_and_nothing_else() -> None:
         one = am.nn.recipe("lenet5", mode="hardware_aware", changes=changes)
         trainee = prepare(Preparation(one, digital_network(one, None), harsh_chip(), inputs))
         tensors = [*trainee.buffers(), *trainee.parameters()]
-        assert any(tensor.dim() == 5 for tensor in tensors)
+        assert any(tensor.dim() > 4 for tensor in tensors)
         weights = [one for one in trainee.parameters() if one.dim() == 4 and one.shape[1] > 1]
         orders = {one.is_contiguous(memory_format=torch.channels_last) for one in weights}
         assert orders == {channels_last}

@@ -56,7 +56,7 @@ def test_every_run_follows_its_start_and_has_the_budget_of_its_rivals() -> None:
         assert run.start in names[:position]
         begun = by_name[run.start]
         assert (begun.network, begun.seed) == (run.network, run.seed)
-        own = {"mode", "weight_noise", "array_shape", "layer", "variation", "seed"}
+        own = {"mode", "weight_noise", "array_shape", "layer", "variation", "seed", "compiled"}
         if run.chip != BUNDLED:
             kinds[run.network].add(run.configuration.model_dump_json(exclude=own))
             continue

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from analog_model.cli import output
+from analog_model.cli.freed_memory import keep_freed_memory
 from analog_model.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ def benchmark(
     from analog_model.benchmark.cases import CASES, find_case
     from analog_model.benchmark.report import conditions, rows_of
     from analog_model.benchmark.run import run
-    from analog_model.cli.freed_memory import keep_freed_memory
     from analog_model.cli.work import progress_bar
 
     keep_freed_memory()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from analog_model.cli.freed_memory import keep_freed_memory
 from analog_model.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ def results(
 
     What is there is not made again; interrupted runs go on. One run may take hours.
     """
-    from analog_model.cli.freed_memory import keep_freed_memory
     from analog_model.dataset.io import read_bytes, save_text
     from analog_model.nn.models import find_network
     from analog_model.results.plan import plan

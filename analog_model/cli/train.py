@@ -10,6 +10,7 @@ import typer
 
 from analog_model.cli import output, settings
 from analog_model.cli import training_options as options
+from analog_model.cli.freed_memory import keep_freed_memory
 from analog_model.cli.work import progress_bar
 from analog_model.errors import ConfigurationError, nearest_name
 
@@ -54,6 +55,7 @@ def train(
     Options that are not given come from a recipe of the network and mode. Ctrl-C stops with
     a checkpoint: --resume goes on from there, as it does after any other end.
     """
+    keep_freed_memory()
     effort = {"epochs": epochs, "batch_size": batch_size, "learning_rate": learning_rate}
     loss = {"weight_noise": weight_noise, "distillation": distillation}
     judging = {"validation_per_class": validation_per_class, "patience": patience}

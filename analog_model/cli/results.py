@@ -48,11 +48,8 @@ def results(
 
     What is there is not made again; interrupted runs go on. One run may take hours.
     """
-    from analog_model.dataset.io import read_bytes, save_text
     from analog_model.nn.models import find_network
     from analog_model.results.plan import plan
-    from analog_model.results.recovery import gather, open_recovery, save_recovery
-    from analog_model.results.table import in_document, markdown
     from analog_model.results.work import Workplace, work_on
 
     keep_freed_memory()
@@ -68,10 +65,24 @@ def results(
         failed = work_on(
             chosen, place, processes=processes, tell=lambda line: typer.echo(line, err=True)
         )
-    # The file holds the whole plan: what other runs of the command made, here or on another
-    # machine whose runs are not here, what is missing.
+    _recovery(place, destination, readme, failed)
+    _robustness(place, robustness, readme, train=train)
+
+
+def _recovery(
+    place: Workplace, destination: Path, readme: Path | None, failed: Mapping[str, str]
+) -> None:
+    """Gather what is judged of the whole plan.
+
+    That is what other runs of the command made, here or on a machine whose runs are not here.
+    """
+    from analog_model.dataset.io import read_bytes, save_text
+    from analog_model.results.plan import SEEDS, plan
+    from analog_model.results.recovery import gather, open_recovery, save_recovery
+    from analog_model.results.table import in_document, markdown
+
     recovery = gather(
-        plan(["mlp_4x4", "mlp_14x14", "lenet5", "vgg_small"]),
+        plan(SEEDS),
         place,
         failed=failed,
         kept=open_recovery(destination) if destination.exists() else None,
@@ -83,7 +94,6 @@ def results(
     if readme is not None:
         document = read_bytes(readme).decode("utf-8")
         save_text(in_document(document, text), readme, overwrite=True)
-    _robustness(place, robustness, readme, train=train)
 
 
 def _robustness(place: Workplace, destination: Path, readme: Path | None, *, train: bool) -> None:
@@ -104,9 +114,10 @@ def _robustness(place: Workplace, destination: Path, readme: Path | None, *, tra
     finished = [run for run in tested(plan(SEEDS)) if place.directory(run.name).record.exists()]
     found = [judge(run, place) for run in finished if train or is_judged(run, place)]
     if not found:
-        typer.echo("No network was judged on chips that it was not trained on.", err=True)
+        typer.echo("No network here was judged on chips that it was not trained on.", err=True)
         return
-    save_robustness(gather_robustness(found, command=_COMMAND), destination)
+    kept = open_robustness(destination) if destination.exists() else None
+    save_robustness(gather_robustness(found, kept=kept, command=_COMMAND), destination)
     text = table.robustness_markdown(open_robustness(destination))
     typer.echo(text)
     if readme is not None:

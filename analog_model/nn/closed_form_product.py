@@ -195,8 +195,8 @@ class ClosedFormProduct(nn.Module):
                 for line in (0, 1)
             ]
             if modes:
-                lost = self._lost(*modes[tile])
-                lines = [line - loss for line, loss in zip(lines, lost, strict=True)]
+                losses = self._lost(*modes[tile])
+                lines = [line - loss for line, loss in zip(lines, losses, strict=True)]
             charges.append(self._drooped(lines[0]) - self._drooped(lines[1]))
         return torch.stack(charges).sum(0).flatten(1, 2)
 

@@ -155,13 +155,26 @@ def _path(run: PlannedRun, place: Workplace) -> Path:
     return place.runs / run.name / "robustness.nc"
 
 
-def gather_robustness(found: Sequence[xr.Dataset], *, command: str) -> xr.Dataset:
-    """All judgements in one Dataset."""
-    return xr.concat(found, JUDGEMENT).assign_attrs(
+def gather_robustness(
+    found: Sequence[xr.Dataset], *, kept: xr.Dataset | None = None, command: str
+) -> xr.Dataset:
+    """All judgements in one Dataset; from `kept` those of networks that were not judged here."""
+    every = list(found)
+    if kept is not None:
+        here = {_whose(one)[0] for one in found}
+        elsewhere = [name not in here for name in _whose(kept)]
+        every.append(kept.isel({JUDGEMENT: np.array(elsewhere, dtype=bool)}))
+    return xr.concat(every, JUDGEMENT, combine_attrs="drop").assign_attrs(
         schema=ROBUSTNESS.name,
         title="accuracy of networks on chips that they were not trained on",
         command=command,
     )
+
+
+def _whose(judgements: xr.Dataset) -> list[tuple[str, str]]:
+    """Network and treatment of each judgement."""
+    names = (judgements[name].values.tolist() for name in ("network", "treatment"))
+    return list(zip(*names, strict=True))
 
 
 def save_robustness(robustness: xr.Dataset, path: PathLike) -> None:

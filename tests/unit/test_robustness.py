@@ -85,6 +85,10 @@ def test_the_table_has_the_mean_over_instances(tmp_path: Path) -> None:
     assert "| lenet5, none | 50.00 | not made | not made |" in lines
     # Mean 98.5, deviation 1 / sqrt 2.
     assert "| lenet5, every kappa 5 % off | not made | 98.50 ± 0.71 | not made |" in lines
+    # What was judged here replaces what is kept; of other treatments that stays.
+    anew = [judged("float", [0.6], "none")]
+    merged = gather_robustness(anew, kept=open_robustness(tmp_path / "r.nc"), command="test")
+    assert merged["accuracy"].values.tolist() == [0.6, 0.98, 0.99]
     found["accuracy"][0] = np.nan
     with pytest.raises(DataError, match="finite"):
         save_robustness(found, tmp_path / "r.nc")

@@ -164,10 +164,22 @@ class JobQueue:
             return self._n_ahead(job) if job.status == "queued" else 0
 
     def cancel_all(self) -> None:
-        """End every job, as when the server stops."""
+        """Have every job end; returns at once."""
         with self._changed:
             for job in (*self._waiting, *([self._running] if self._running else [])):
                 job.cancel()
+
+    def close(self) -> None:
+        """End every job and wait for its process to be gone.
+
+        At the interpreter's end multiprocessing waits for the processes that are left; of two
+        that wait for one process, one is never told that it has ended.
+        """
+        self.cancel_all()
+        with self._changed:
+            running = self._running
+        if running is not None:
+            running.gone.wait()
 
     def _n_ahead(self, job: Job | None) -> int:
         before = list(self._waiting)
@@ -191,7 +203,7 @@ class JobQueue:
 def job_queue() -> JobQueue:
     """The queue of this process, shared by all sessions."""
     queue = JobQueue()
-    atexit.register(queue.cancel_all)
+    atexit.register(queue.close)
     return queue
 
 

@@ -138,9 +138,9 @@ class TrainingQueue:
         """How many trainings come before this one."""
         return self._jobs.ahead_of(training.job)
 
-    def cancel_all(self) -> None:
-        """End every training, as when the server stops."""
-        self._jobs.cancel_all()
+    def close(self) -> None:
+        """End every training, as when the server stops, and wait until that is done."""
+        self._jobs.close()
 
     def _submit(
         self,
@@ -177,5 +177,5 @@ def _threads() -> int:
 def training_queue() -> TrainingQueue:
     """The queue of this process, shared by all sessions."""
     queue = TrainingQueue()
-    atexit.register(queue.cancel_all)
+    atexit.register(queue.close)
     return queue

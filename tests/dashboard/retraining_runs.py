@@ -44,7 +44,7 @@ def serving(folder: Path) -> Iterator[training_queue.TrainingQueue]:
         try:
             yield training_queue.training_queue()
         finally:
-            training_queue.training_queue().cancel_all()
+            training_queue.training_queue().close()
             run_store.run_store.cache_clear()
             training_queue.training_queue.cache_clear()
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +28,12 @@ def spin(send: Send) -> None:
     send(os.getpid())
     while True:
         pass
+
+
+def linger(send: Send) -> None:
+    """Takes a moment to save what it has, as a training does."""
+    signal.signal(signal.SIGTERM, lambda *_what: (time.sleep(0.1), os._exit(0)))
+    spin(send)
 
 
 def tell_threads(send: Send) -> None:
@@ -88,6 +98,36 @@ def test_busy_arithmetic_is_cancelled_within_half_a_second(queue: JobQueue) -> N
     wait(lambda: not alive(found[0]), 0.5)
     assert time.monotonic() - begun < 0.5
     assert job.status == "cancelled"
+
+
+def test_a_server_that_stops_waits_for_its_job_itself(tmp_path: Path) -> None:
+    """Before multiprocessing does, whose wait at the interpreter's end takes the exit code."""
+    script = tmp_path / "stop.py"
+    script.write_text(
+        "import atexit\n"
+        "from dashboard.jobs import job_queue\n"
+        "from tests.dashboard.test_jobs import linger\n"
+        "if __name__ == '__main__':\n"
+        "    # Called after what `job_queue` registers, before what multiprocessing did.\n"
+        "    atexit.register(lambda: print(job.gone.is_set()))\n"
+        "    job = job_queue().submit(linger, {})\n"
+        "    while not (said := job.messages()): pass\n"
+        "    print(*said)\n"
+    )
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": root}
+    ended = subprocess.run(
+        [sys.executable, script],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+    )
+    assert ended.stderr == ""
+    pid, gone = ended.stdout.split()
+    assert gone == "True"
+    assert not alive(int(pid))
 
 
 def test_jobs_wait_for_each_other(queue: JobQueue) -> None:

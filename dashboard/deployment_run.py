@@ -17,6 +17,7 @@ from analog_model.nn.training.run_directory import RunDirectory
 from analog_model.nn.training.train import train
 from dashboard.jobs import Send
 from dashboard.stage import Stage
+from dashboard.training_plan import TOLERANCE
 
 IMAGES = 1000
 SMALL_NETWORK, SMALL_EPOCHS = "mlp_4x4", 8
@@ -77,6 +78,8 @@ def _deployed(plan: DeploymentPlan, run: Path, *, tell: Callable[[str, float], N
         chip=chip,
         array_shape=None if plan.array_side is None else (plan.array_side, plan.array_side),
         window=None if coded else nominal_full_width(chip),
+        # A run of the command line may ask for less, at which chips in view cannot be computed.
+        tolerance=max(TOLERANCE, configuration.layer.tolerance),
         writing=WriteVerify.model_validate({"reading": plan.reading}),
         seeds=range(plan.n_chips),
         n_images=IMAGES,

@@ -20,7 +20,7 @@ from analog_model.nn.training.train import resume, train
 from analog_model.nn.training.trained import TrainedRun
 from dashboard.jobs import Send
 from dashboard.run_store import RunStore
-from dashboard.training_plan import PlannedRun, TrainingPlan
+from dashboard.training_plan import TOLERANCE, PlannedRun, TrainingPlan
 
 _TELL_EVERY = 0.1
 
@@ -71,7 +71,9 @@ def _judge(send: Send, store: RunStore, plan: TrainingPlan, run: PlannedRun) -> 
         found = evaluate_run(
             path,
             family=ChipFamily(plan.chip, plan.effects, plan.variation, plan.seed),
-            settings=TrainedRun(path).settings(array_shape=plan.array_shape, window=plan.window),
+            settings=TrainedRun(path).settings(
+                array_shape=plan.array_shape, window=plan.window, tolerance=TOLERANCE
+            ),
             download=False,
             progress=_telling(send, run.name, prefix="judging, "),
         )

@@ -27,6 +27,7 @@ def deploy_run(
     chip: Chip | None = None,
     array_shape: tuple[int, int] | None = None,
     window: float | None = None,
+    tolerance: float | None = None,
     effects: Effects | None = None,
     writing: WriteVerify | None = None,
     assumptions: CostAssumptions | None = None,
@@ -41,8 +42,10 @@ def deploy_run(
 
     `chip`, `array_shape`, `effects`: None takes the run's own, where it has one; the effects
     are then the typical ones. `window` [s] is the widest pulse where the chip has no pulse
-    codes. `n_images` judges by so many of the test images, evenly spread. Other options as
-    `deploy`.
+    codes, `tolerance` what the closed form of a layer may miss the slots by; None takes the
+    run's. Single cells that depart from their class, as effects may say, are what it misses
+    most on strong couplings. `n_images` judges by so many of the test images, evenly spread.
+    Other options as `deploy`.
 
     Raises ConfigurationError or DataError for a run that is not finished, for one without a
     chip when none is given, and as `deploy` does.
@@ -60,7 +63,7 @@ def deploy_run(
     pixels = network_input(images.test_images, size=made_for.image_size, margin=made_for.margin)
     inputs, labels = _spread(pixels, images.test_labels, n_images)
     chosen = effects or run.configuration.effects or TYPICAL_EFFECTS
-    settings = run.settings(array_shape=array_shape, window=window)
+    settings = run.settings(array_shape=array_shape, window=window, tolerance=tolerance)
     trained_on_chip = run.configuration.on_chip
     if trained_on_chip:
         instance = ProgrammedChip(chip, chosen, seeds[0] if seeds else 0)

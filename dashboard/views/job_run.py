@@ -25,6 +25,7 @@ _STYLE = """
 :host { font-size: 13px; color: var(--text, inherit); font-variant-numeric: tabular-nums; }
 .run { min-height: 28px; align-content: center; display: grid; gap: 3px; min-width: 0; }
 .run span { white-space: nowrap; overflow: hidden; text-overflow: ellipsis; }
+.run.error span { white-space: normal; }
 .muted { color: var(--muted, #5a6577); }
 .error { color: var(--error, #b3261e); }
 progress { width: 100%; height: 6px; accent-color: var(--accent, #0b62a8); }
@@ -55,7 +56,7 @@ class JobRun:
         )
         self.cancel_button = pn.widgets.Button(label="Cancel", width=104, margin=0, visible=False)
         self.status = Html(
-            "", height=30, sizing_mode="stretch_width", margin=(0, 12), stylesheets=[_STYLE]
+            "", min_height=30, sizing_mode="stretch_width", margin=(0, 12), stylesheets=[_STYLE]
         )
         self.cancel_button.on_click(lambda _event: self.cancel())
 

@@ -31,9 +31,10 @@ from dashboard.views.deployment_numbers import (
     plan_of,
     used_cells,
 )
+from dashboard.views.deployment_words import accuracy_words
 from dashboard.views.job_run import JobRun
 from tests.deployed import deployable_chip, deployed, perceptron
-from tests.training_runs import quick
+from tests.training_runs import harsh_chip, quick
 
 
 @pytest.fixture(scope="module")
@@ -202,6 +203,27 @@ def test_the_link_holds_the_choices() -> None:
         "deployed_side": "64",
         "deployed_array": 3,
     }
+
+
+def test_a_network_is_deployed_where_strong_couplings_scatter(tmp_path: Path) -> None:
+    """On couplings as strong as a calibrated chip has at the end of the sidebar's slider."""
+    run = tmp_path / "trained"
+    am.nn.train(quick(epochs=1), run_directory=run)
+    coupling = am.CouplingByClass(offsets=(-1, 1), kappa=[[0.6, 0.12], [-0.18, 0.6]])
+    chip = harsh_chip().replace(coupling=coupling, v_bit_line=0.5, v_word_line=2.0)
+    sent: list[Any] = []
+    deploy_plan(sent.append, plan=DeploymentPlan(run, chip, True, None, "single", 1))
+    found = sent[-1]
+    assert isinstance(found, Deployed)
+    assert "of what a simulation slot by slot gives" in accuracy_words(found.deployment)
+
+
+def test_the_page_says_all_of_why_nothing_was_deployed() -> None:
+    """An error may take several lines; only progress is cut to one."""
+    run = JobRun("Deploy", heard=lambda _message: None, ended=lambda: None)
+    run.say("layer '1': " + "expected something else, " * 20, "error")
+    assert run.status.height is None
+    assert ".run.error span { white-space: normal; }" in str(run.status.stylesheets)
 
 
 def test_only_the_latest_deployments_are_kept(found: am.Deployment) -> None:

@@ -55,11 +55,16 @@ class TrainedRun:
         return load_arrays(self.directory.calibration)["inputs"]
 
     def settings(
-        self, *, array_shape: tuple[int, int] | None = None, window: float | None = None
+        self,
+        *,
+        array_shape: tuple[int, int] | None = None,
+        window: float | None = None,
+        tolerance: float | None = None,
     ) -> ChipSettings:
-        """How the run puts its network on a chip, with another array shape or window [s]."""
+        """How the run puts its network on a chip, changed where given; `window` [s]."""
         own = settings_of(self.configuration)
-        layer = own.layer if window is None else own.layer.replace(window=window)
+        changes = {"window": window, "tolerance": tolerance}
+        layer = own.layer.replace(**{k: v for k, v in changes.items() if v is not None})
         return ChipSettings(array_shape or own.array_shape, layer, own.fold_batch_norm)
 
     def network(self) -> nn.Module:

@@ -6,7 +6,7 @@ current runs on the timeline's time axis.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from html import escape
 
 import panel as pn
@@ -38,21 +38,38 @@ from dashboard.views.html import Html
 _SMALL = 128 * 128
 _NEXT_MS = 60
 _PAUSE_MS = 200
-# Heights of the page's rows: controls, array, slots, cell.
-_ROWS = (54, 366, 48, 152)
+# Parts of the page with their heights, as they stand below each other: what belongs to the array
+# comes with it. Where there is room, pattern and array stand side by side.
+_HEIGHTS = {
+    "pattern": 54,
+    "pulses": 366,
+    "shown": 54,
+    "array": 366,
+    "key": 48,
+    "slots": 48,
+    "cell": 152,
+    "facts": 152,
+}
+_PAIRS = (("pattern", "shown"), ("pulses", "array"), ("slots", "key"), ("cell", "facts"))
 _COMPARISON_HEIGHT = 360
 _HEATMAP_LABEL = (
     "Heatmap of the array. Arrow keys move the selected cell, the space bar switches its word "
     "line, plus or minus change its pulse by one code."
 )
-# Pattern and array side by side; one after the other where that is too narrow.
+
+
+def _template(rows: Iterable[tuple[str, ...]], columns: str) -> str:
+    """Value of CSS's `grid-template`."""
+    lines = (f'"{" ".join(parts)}" {_HEIGHTS[parts[0]]}px' for parts in rows)
+    return f"{' '.join(lines)} / {columns}"
+
+
 _GRID_STYLE = f"""
 :host {{ display: grid !important; flex: none !important; height: auto !important;
-  max-height: none !important;
-  column-gap: 14px; grid-template:
-  {" ".join(f"{height}px" for height in _ROWS)} / minmax(0, 43fr) minmax(0, 57fr); }}
-@container (max-width: 840px) {{ :host {{ grid-template:
-  {" ".join(f"{height}px" for height in _ROWS for _ in range(2))} / minmax(0, 1fr); }} }}
+  max-height: none !important; column-gap: 14px;
+  grid-template: {_template(_PAIRS, "minmax(0, 43fr) minmax(0, 57fr)")}; }}
+@container (max-width: 840px) {{ :host {{
+  grid-template: {_template(((part,) for part in _HEIGHTS), "minmax(0, 1fr)")}; }} }}
 """
 _KEY_STYLE = """
 :host { font-size: 12px; color: var(--muted, #5a6577); }
@@ -127,18 +144,23 @@ class CrosstalkView(pn.viewable.Viewer):
             sizing_mode="stretch_both",
             margin=0,
         )
+        parts: dict[str, Viewable] = {
+            "pattern": self.pattern.layout,
+            "pulses": _placed(self.timeline.figure),
+            "shown": self.shown.layout,
+            "array": array,
+            "key": self.key,
+            "slots": self.slot.layout,
+            "cell": _placed(self.cell.figure),
+            "facts": self.cell.facts,
+        }
+        for name, part in parts.items():
+            part.styles = {**part.styles, "grid-area": name}
         grid = pn.Column(
-            self.pattern.layout,
-            self.shown.layout,
-            _placed(self.timeline.figure),
-            array,
-            self.slot.layout,
-            self.key,
-            _placed(self.cell.figure),
-            self.cell.facts,
+            *parts.values(),
             sizing_mode="stretch_width",
             # Of the style sheet's, which decides; without one Panel stretches it, with a warning.
-            height=sum(_ROWS),
+            height=sum(_HEIGHTS[left] for left, _right in _PAIRS),
             margin=0,
             stylesheets=[_GRID_STYLE],
         )

@@ -284,6 +284,15 @@ def test_the_array_stands_below_its_pattern_on_a_tablet(visit: Visit, width: int
         assert cell is not None
         assert comparison is not None
         assert comparison["y"] > cell["y"] + cell["height"]
+        # The buttons above the heatmap that they belong to, its key below it.
+        button = page.get_by_role("button", name="Zoom in").bounding_box()
+        heatmap = page.get_by_label("Heatmap of the array").bounding_box()
+        key = page.get_by_text("Current shift (%)").bounding_box()
+        assert button is not None
+        assert heatmap is not None
+        assert key is not None
+        assert 0 <= heatmap["y"] - button["y"] - button["height"] < 40
+        assert 0 <= key["y"] - heatmap["y"] - heatmap["height"] < 40
         page.get_by_label("Chip and its parameters").click()
 
 

@@ -68,8 +68,8 @@ class SourceControls(param.Parameterized):
             label="Chip",
             options=self._sources(),
             value=state.source,
-            # Four of them side by side.
-            stylesheets=[".bk-btn { padding: 3px 5px; }"],
+            # Four of them side by side, in two rows beside a tablet's page.
+            stylesheets=[".bk-btn { padding: 3px 5px; } .bk-btn-group { flex-wrap: wrap; }"],
             **WIDTH,
         )
         self.weight_set = pn.widgets.Select(label="Programmed weights", **WIDTH)

@@ -34,6 +34,7 @@ from dashboard.views.error_pattern import PatternStrip
 from dashboard.views.error_scatter import ADJECTIVES, ChargeScatter
 from dashboard.views.export import Export
 from dashboard.views.html import Html
+from dashboard.views.side_by_side import side_by_side
 from dashboard.views.waiting import Latest
 
 COMPARED_LABELS = {
@@ -63,8 +64,8 @@ class ErrorView(pn.viewable.Viewer):
         self.scatter = ChargeScatter(self.select)
         self.effects, self.kinds, self.bit_lines = EffectBars(), KindBars(), BitLineBars()
         self.pattern = PatternStrip(on_choose=self.select, on_open=self._open_pattern)
-        # Of fixed height: what follows must not move when the text is longer.
-        self.summary = Html("", height=52, sizing_mode="stretch_width", margin=(4, 2))
+        # Two lines at least: what follows must not move when the text is longer.
+        self.summary = Html("", min_height=52, sizing_mode="stretch_width", margin=(4, 2))
         self.compared = _choice("Charges compared", COMPARED_LABELS, state.compared)
         self.split = _choice("Patterns", SPLIT_LABELS, state.split)
         self.export = Export(self, what="error")
@@ -129,16 +130,19 @@ class ErrorView(pn.viewable.Viewer):
             max_width=440,
             margin=(0, 0, 0, 12),
         )
-        return pn.Row(left, right, sizing_mode="stretch_both", min_height=480, margin=0)
+        return side_by_side(
+            left, right, left_width=420, right_width=380, height=480, right_share=1.0
+        )
 
     def _layout(self) -> pn.Column:
+        self.export.button.styles = {"margin-left": "auto"}
         bar = pn.Row(
             self.compared,
             self.split,
-            pn.layout.HSpacer(),
             self.export.button,
             sizing_mode="stretch_width",
             margin=0,
+            styles={"flex-wrap": "wrap", "row-gap": "6px"},
         )
         return pn.Column(
             bar,
@@ -175,7 +179,7 @@ class ErrorView(pn.viewable.Viewer):
             return
         if not light:
             self.summary.object = _waiting(question)
-            self.plots.styles = {"opacity": "0.45"}
+            self.plots.styles = {**self.plots.styles, "opacity": "0.45"}
         self._latest.ask(partial(error_numbers, question), at_once=light)
 
     def _reflect(self, question: Question) -> None:
@@ -190,7 +194,7 @@ class ErrorView(pn.viewable.Viewer):
 
     @in_one_message
     def _show(self, numbers: ErrorNumbers) -> None:
-        self.plots.styles = {"opacity": "1"}
+        self.plots.styles = {**self.plots.styles, "opacity": "1"}
         self.plots.visible, self.empty.visible = True, False
         self.numbers = numbers
         with _drawing():

@@ -71,8 +71,10 @@ class RunsView(pn.viewable.Viewer):
         self.filter = pn.widgets.TextInput(
             label="Filter",
             placeholder="Filter: network, way, chip, name",
-            width=240,
+            sizing_mode="stretch_width",
             margin=0,
+            # As a style: the sum of all `width` would be the least width of the page.
+            styles={"flex": "0 0 240px"},
             stylesheets=[UNSEEN_LABEL],
         )
         self.list = pn.widgets.CheckBoxGroup(

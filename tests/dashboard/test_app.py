@@ -21,6 +21,7 @@ from playwright.sync_api import Page, expect
 import analog_model as am
 from dashboard import page as page_module
 from dashboard.pages import PAGES, PageSpec
+from dashboard.state import State
 from dashboard.store import upload_store
 
 Visit = Callable[..., Page]
@@ -294,6 +295,36 @@ def test_the_array_stands_below_its_pattern_on_a_tablet(visit: Visit, width: int
         assert 0 <= heatmap["y"] - button["y"] - button["height"] < 40
         assert 0 <= key["y"] - heatmap["y"] - heatmap["height"] < 40
         page.get_by_label("Chip and its parameters").click()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_tablet_shows_every_page_whole(visit: Visit, name: str) -> None:
+    """Nothing reaches beyond the page, whichever was open before."""
+    page = visit(f"?page={name}", width=820, height=1180)
+    page.wait_for_timeout(800)
+    wide = "(m => m.scrollWidth - m.clientWidth)(document.getElementById('main'))"
+    assert page.evaluate(wide) == 0
+
+
+def test_the_headline_of_the_error_page_stands_above_its_plots(visit: Visit) -> None:
+    page = visit("?page=error", width=820, height=1180)
+    headline = page.get_by_text("192 patterns on 16 bit lines").bounding_box()
+    plot = page.locator(".bk-Figure").first.bounding_box()
+    assert headline is not None
+    assert plot is not None
+    assert headline["y"] + headline["height"] <= plot["y"]
+
+
+def test_every_source_of_the_chip_fits_beside_a_tablets_page(visit: Visit) -> None:
+    """Four of them once something was calibrated."""
+    state = State()
+    state.use_calibrated(state.chip)
+    page = visit(f"?src=calibrated&chip={state.chip_id}", width=820)
+    button = page.get_by_role("button", name="Calibrated", exact=True).bounding_box()
+    sidebar = page.locator("#sidebar").bounding_box()
+    assert button is not None
+    assert sidebar is not None
+    assert button["x"] + button["width"] <= sidebar["x"] + sidebar["width"]
 
 
 def test_nothing_scrolls_or_jumps_at_1280_by_720(visit: Visit) -> None:

@@ -21,9 +21,10 @@ from bokeh.models import CustomJS
 from panel.viewable import Viewable
 
 from dashboard import links
+from dashboard.hints import hints
 from dashboard.notices import Notice
 from dashboard.pages import PAGES
-from dashboard.sidebar import Sidebar
+from dashboard.sidebar import EFFECT_LABELS, Sidebar
 from dashboard.sources import CALIBRATED, UPLOAD
 from dashboard.state import State
 from dashboard.store import MAX_CSV_BYTES, megabytes, upload_store
@@ -96,6 +97,7 @@ class Page:
         limits = f"NetCDF up to {megabytes(upload_store().max_upload_bytes)}"
         limits += f", CSV up to {megabytes(MAX_CSV_BYTES)}, or a chip as YAML"
         template.add_variable("upload_limits", limits)
+        template.add_variable("hints", json.dumps(hints(EFFECT_LABELS)))
         template.add_panel("source", self.sidebar.source.layout)
         template.add_panel("sidebar", self.sidebar.layout)
         for name in ("main", "commands", "page_state"):

@@ -40,6 +40,16 @@ class ParameterSpec:
     rest: float = 0.0
     explain: str = ""
 
+    @property
+    def title(self) -> str:
+        """Label of a number, with its unit."""
+        return f"{self.label} [{self.unit}]"
+
+    @property
+    def absent_title(self) -> str:
+        """Label where the chip leaves it open."""
+        return f"{self.label}, {self.absent}"
+
 
 def _stagger_step(chip: Chip) -> float | None:
     stagger = chip.pulse.stagger

@@ -239,20 +239,16 @@ def _plain_widget(spec: ParameterSpec) -> pn.widgets.Widget:
         return pn.widgets.Select(label=spec.label, options=options, **WIDTH)
     if spec.integer:
         return pn.widgets.IntSlider(
-            label=_title(spec), start=int(spec.lower), end=int(spec.upper), **WIDTH
+            label=spec.title, start=int(spec.lower), end=int(spec.upper), **WIDTH
         )
     return pn.widgets.FloatSlider(
-        label=_title(spec),
+        label=spec.title,
         start=spec.lower / spec.factor,
         end=spec.upper / spec.factor,
         step=spec.step / spec.factor,
         format="0[.]00",
         **WIDTH,
     )
-
-
-def _title(spec: ParameterSpec) -> str:
-    return f"{spec.label} [{spec.unit}]"
 
 
 def _in_si(spec: ParameterSpec, shown: Any) -> Any:
@@ -272,7 +268,7 @@ def _put(widget: pn.widgets.Widget, spec: ParameterSpec, value: Any) -> None:
     shown = int(shown) if spec.integer else float(f"{shown:.6g}")
     _set(
         widget,
-        label=f"{spec.label}, {spec.absent}" if absent else _title(spec),
+        label=spec.absent_title if absent else spec.title,
         show_value=not absent,
         start=min(widget.start, shown),
         end=max(widget.end, shown),

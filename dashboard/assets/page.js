@@ -154,6 +154,22 @@
     }
   }
 
+  // What a quantity of the sidebar is, for the mouse and for screen readers.
+  const sidebar = document.getElementById("sidebar");
+  const hints = JSON.parse(sidebar.dataset.hints);
+  function explainControls(node) {
+    for (const element of node.querySelectorAll("*")) {
+      if (element.shadowRoot) explainControls(element.shadowRoot);
+    }
+    const label = node.querySelector(".bk-slider-title, .bk-label, label");
+    const hint = hints[label?.firstChild?.textContent.replace(/: $/, "")];
+    if (!(node instanceof ShadowRoot) || !hint) return;
+    node.host.title = hint;
+    for (const control of node.querySelectorAll(".noUi-handle, input, select")) {
+      control.setAttribute("aria-description", hint);
+    }
+  }
+
   // Bokeh gives its sliders, checkboxes, spinners and button groups no accessible names.
   function nameControls(node) {
     for (const element of node.querySelectorAll("*")) {
@@ -189,7 +205,8 @@
   let naming = [];
   function nameControlsSoon() {
     naming.forEach(clearTimeout);
-    naming = [150, 1200].map((delay) => setTimeout(() => nameControls(document.body), delay));
+    const name = () => { nameControls(document.body); explainControls(sidebar); };
+    naming = [150, 1200].map((delay) => setTimeout(name, delay));
   }
   document.addEventListener("focusin", nameControlsSoon);
   document.addEventListener("click", nameControlsSoon);

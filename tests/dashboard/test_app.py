@@ -327,6 +327,31 @@ def test_every_source_of_the_chip_fits_beside_a_tablets_page(visit: Visit) -> No
     assert button["x"] + button["width"] <= sidebar["x"] + sidebar["width"]
 
 
+def test_everything_of_the_sidebar_explains_itself(visit: Visit) -> None:
+    """In one sentence with its unit, to the mouse and to screen readers, whatever the chip has."""
+    page = visit("?src=synthetic&align=staggered")
+    handle = slider(page, "Wire resistance")
+    unit = "Bit-line metal from one cell to the next [Ω/pitch]."
+    expect(handle).to_have_attribute("aria-description", unit)
+    unexplained = """() => {
+      const found = [];
+      const look = (node, explained) => {
+        for (const e of node.children ?? []) {
+          const own = explained || e.title !== "";
+          const quantity = e.matches('.noUi-handle, input:not([type=file]), select');
+          if (quantity && !own && e.checkVisibility()) found.push(e.outerHTML.slice(0, 120));
+          look(e, own);
+          if (e.shadowRoot) look(e.shadowRoot, own);
+        }
+      };
+      look(document.getElementById('sidebar'), false);
+      return found;
+    }"""
+    page.wait_for_function(f"({unexplained})().length === 0")
+    left_open = slider(page, "Readout full scale, unlimited")
+    expect(left_open).to_have_attribute("aria-description", re.compile(r"saturates .* \[pC\]\.$"))
+
+
 def test_nothing_scrolls_or_jumps_at_1280_by_720(visit: Visit) -> None:
     page = visit()
     overflow = page.evaluate(

@@ -72,9 +72,9 @@ _RETRAINED = (
 )
 # A pass of the VGG over its images takes a quarter of an hour on a chip, compiled: few of
 # them, of the bundled chip part of one, judged by few images until they end. Its batch
-# normalisation is folded, so the rate is that of weights as they are: on the harsh chip 5e-4 unlearnt at its peak what 3e-4
-# had brought back (batches 40 to 60: 92 % right, batches 80 to 100: 87 %). On the bundled
-# chip, which costs 0.2 points, 60 batches at 2e-4 cost 0.6 more.
+# normalisation is folded, so the rate is that of weights as they are: on the harsh chip 5e-4
+# unlearnt at its peak what 3e-4 had brought back (batches 40 to 60: 92 % right, batches 80 to
+# 100: 87 %). On the bundled chip, which costs 0.2 points, 60 batches at 2e-4 cost 0.6 more.
 _SHORT: Mapping[str, Any] = MappingProxyType(
     {
         "epochs": 1,

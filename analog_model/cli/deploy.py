@@ -36,12 +36,16 @@ _NArrays = Annotated[
 _Window = Annotated[
     float | None, typer.Option(help="Widest pulse [s], for a chip without pulse codes.")
 ]
+_Tolerance = Annotated[
+    float | None,
+    typer.Option(help="Relative rms error allowed to a layer's closed form. Default: the run's."),
+]
 _Chips = Annotated[int, typer.Option(min=1, help="Chips to program, one seed each.")]
 _Images = Annotated[int | None, typer.Option(min=1, help="Test images to judge by. Default: all.")]
 _Reading = Annotated[
     str, typer.Option(help="single, in_context, patterns_only, regression, leave_one_out.")
 ]
-_Tolerance = Annotated[float, typer.Option(help="Accepted error of a cell, over full scale.")]
+_CellTolerance = Annotated[float, typer.Option(help="Accepted error of a cell, over full scale.")]
 _Iterations = Annotated[int, typer.Option(min=1, help="Most rounds of write and read.")]
 _ProgrammingError = Annotated[
     float | None, typer.Option(help="Of one write, over the change it makes.")
@@ -76,10 +80,11 @@ def deploy(
     array_shape: _ArrayShape = None,
     n_arrays: _NArrays = None,
     window: _Window = None,
+    tolerance: _Tolerance = None,
     chips: _Chips = 3,
     images: _Images = None,
     reading: _Reading = "single",
-    tolerance: _Tolerance = 0.01,
+    cell_tolerance: _CellTolerance = 0.01,
     iterations: _Iterations = 10,
     programming_error: _ProgrammingError = None,
     programming_offset: _ProgrammingOffset = None,
@@ -109,12 +114,13 @@ def deploy(
             of_cells={"kappa_mismatch": kappa_mismatch, "read_noise": read_noise},
             of_writes={"proportional": programming_error, "full_scale": programming_offset},
         )
-        writing = _writing(reading, tolerance, iterations)
+        writing = _writing(reading, cell_tolerance, iterations)
         found = trained.deploy_run(
             run,
             chip=None if chip is None else settings.chip(chip),
             array_shape=None if array_shape is None else settings.shape(array_shape),
             window=window,
+            tolerance=tolerance,
             effects=effects,
             writing=writing,
             assumptions=_assumptions(v_bit_line, v_word_line, word_line_capacitance, readout_time),
@@ -178,10 +184,10 @@ def _effects(
     return effects.replace(**_given(of_cells), programming_error=written)
 
 
-def _writing(reading: str, tolerance: float, iterations: int) -> WriteVerify:
+def _writing(reading: str, cell_tolerance: float, iterations: int) -> WriteVerify:
     from analog_model.deployment.write_verify import WriteVerify
 
-    rules = {"reading": reading, "tolerance": tolerance, "most_iterations": iterations}
+    rules = {"reading": reading, "tolerance": cell_tolerance, "most_iterations": iterations}
     return WriteVerify.model_validate(rules)
 
 

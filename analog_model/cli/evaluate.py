@@ -22,6 +22,7 @@ def evaluate(
     chip: options.JudgingChip = None,
     array_shape: options.RunArrayShape = None,
     window: options.Window = None,
+    tolerance: options.RunTolerance = None,
     chips: options.FurtherChips = 0,
     variation: options.Variation = 0.2,
     mismatch: options.Mismatch = 0.0,
@@ -58,6 +59,7 @@ def evaluate(
             settings=TrainedRun(run).settings(
                 array_shape=None if array_shape is None else settings.shape(array_shape),
                 window=window,
+                tolerance=tolerance,
             ),
             images=images,
             data_dir=data_dir,

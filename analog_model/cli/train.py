@@ -44,6 +44,7 @@ def train(
     threads: options.Threads = None,
     processes: options.Processes = None,
     window: options.Window = None,
+    tolerance: options.Tolerance = None,
     chips: options.Chips = None,
     options_file: options.OptionsFile = None,
     data_dir: options.DataDir = None,
@@ -60,7 +61,8 @@ def train(
     loss = {"weight_noise": weight_noise, "distillation": distillation}
     judging = {"validation_per_class": validation_per_class, "patience": patience}
     machine = {"compiled": compiled, "threads": threads, "processes": processes}
-    arrays = {"array_shape": array_shape, "window": window, "chips": chips}
+    layer = {"window": window, "tolerance": tolerance}
+    arrays = {"array_shape": array_shape, **layer, "chips": chips}
     values = {"seed": seed, **effort, **loss, **judging, **machine, **arrays}
     given = {name: value for name, value in values.items() if value is not None}
     if resume is not None:
@@ -141,8 +143,9 @@ def _configuration(
         )
     if "array_shape" in given:
         changes["array_shape"] = settings.shape(given["array_shape"])
-    if "window" in given:
-        changes["layer"] = {**changes.get("layer", {}), "window": changes.pop("window")}
+    of_layers = {name: changes.pop(name) for name in ("window", "tolerance") if name in given}
+    if of_layers:
+        changes["layer"] = {**changes.get("layer", {}), **of_layers}
     if "chips" in given:
         changes["variation"] = {**changes.get("variation", {}), "n_chips": changes.pop("chips")}
     return recipe(network, mode=named, images=images, retrained=retrained, changes=changes)

@@ -52,6 +52,10 @@ Processes = Annotated[int | None, typer.Option(min=1, help="Processes that share
 Window = Annotated[
     float | None, typer.Option(help="Widest pulse in s, where the chip has no pulse codes.")
 ]
+Tolerance = Annotated[
+    float | None,
+    typer.Option(help="Relative rms error allowed to a layer's closed form. Default: 0.001."),
+]
 Chips = Annotated[
     int | None, typer.Option(min=1, help="Train on so many chips, which vary by 20 %.")
 ]
@@ -71,6 +75,10 @@ JudgingChip = Annotated[
 ]
 RunArrayShape = Annotated[
     str | None, typer.Option(help="Arrays as WORDLINESxBITLINES. Default: the run's.")
+]
+RunTolerance = Annotated[
+    float | None,
+    typer.Option(help="Relative rms error allowed to a layer's closed form. Default: the run's."),
 ]
 FurtherChips = Annotated[
     int, typer.Option(min=0, help="So many further chips that vary by --variation.")

@@ -16,14 +16,14 @@ from tests.deployed import deployable_chip
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A float run, one on a chip, the chip, one with three times its coupling."""
+    """A float run, one on a chip, the chip, ones with three, ten times its coupling."""
     made = tmp_path_factory.mktemp("deploy")
     # Crosstalk alone, which the closed form settles fastest.
     chip = deployable_chip(16, 16, bit_line=am.BitLine())
     assert isinstance(chip.coupling, am.CouplingByClass)
-    harsh = chip.replace(coupling=chip.coupling.replace(kappa=3 * chip.coupling.kappa))
-    for name, one in (("chip", chip), ("harsh", harsh)):
-        (made / f"{name}.yaml").write_text(one.to_yaml())
+    for name, factor in (("chip", 1), ("harsh", 3), ("harshest", 10)):
+        coupling = chip.coupling.replace(kappa=factor * chip.coupling.kappa)
+        (made / f"{name}.yaml").write_text(chip.replace(coupling=coupling).to_yaml())
     changes = {"epochs": 1, "threads": 1}
     am.nn.train(am.nn.recipe("mlp_4x4", changes=changes), run_directory=made / "float")
     on_chip = am.nn.recipe("mlp_4x4", mode="hardware_aware", changes=changes)
@@ -86,6 +86,25 @@ def test_a_run_on_a_chip_goes_onto_its_own_or_another(folder: Path, tmp_path: Pa
     assert own["accuracy"]["flawless"] != other["accuracy"]["flawless"]
 
 
+def test_strong_couplings_need_a_wider_tolerance(folder: Path, tmp_path: Path) -> None:
+    options = ("--chip", folder / "harshest.yaml", "--to", tmp_path / "out", "--chips", 1)
+    refused = run(folder / "float", *options, "--images", 100)
+    assert refused.exit_code == 2
+    assert "a closed form within 0.001 of the slot simulation" in refused.stderr
+    facts = results(folder / "float", *options, "--images", 100, "--tolerance", 0.05)
+    assert facts["accuracy"]["images"] == 100
+
+
+def test_cells_are_written_to_a_tolerance_of_their_own(folder: Path, tmp_path: Path) -> None:
+    options = ("--chips", 1, "--images", 100, "--programming-error", 0.3, "--iterations", 20)
+    coarse, fine = (
+        results(folder / "aware", "--to", tmp_path / name, *options, "--cell-tolerance", tolerance)
+        for name, tolerance in (("coarse", 0.05), ("fine", 0.002))
+    )
+    assert fine["programming"]["residual"] < 0.002 < coarse["programming"]["residual"]
+    assert fine["programming"]["iterations"] > coarse["programming"]["iterations"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -95,6 +114,7 @@ def test_a_run_on_a_chip_goes_onto_its_own_or_another(folder: Path, tmp_path: Pa
         (("aware", "--images", "2000"), "1 to 1000"),
         (("aware", "--reading", "one_hot"), "WriteVerify.reading"),
         (("aware", "--array-shape", "16"), "WORDLINESxBITLINES"),
+        (("aware", "--tolerance", "2"), "LayerConfiguration.tolerance"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_line(

@@ -43,12 +43,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_network_is_trained_for_a_chip_and_judged(folder: Path) -> None:
-    options = yaml.safe_dump({**QUICK, "epochs": 1, "layer": {"tolerance": 0.01}})
+    options = yaml.safe_dump(
+        {**QUICK, "epochs": 1, "layer": {"tolerance": 0.3, "readout_bits": 10}}
+    )
     (folder / "retraining.yaml").write_text(options)
     done = run(
         *("train", "mlp_4x4", "--mode", "hardware-aware", "--from", folder / "float"),
         *("--chip", folder / "chip.yaml", "--array-shape", "16x12", "--chips", 2),
         *("--options", folder / "retraining.yaml", "--run", folder / "aware"),
+        *("--tolerance", 0.01),
     )
     assert done.exit_code == 0, done.stderr
     assert "hardware-aware training of mlp_4x4" in done.stdout
@@ -56,6 +59,8 @@ def test_a_network_is_trained_for_a_chip_and_judged(folder: Path) -> None:
     configuration = yaml.safe_load((folder / "aware" / "configuration.yaml").read_text())
     assert configuration["array_shape"] == [16, 12]
     assert configuration["variation"]["n_chips"] == 2
+    layer = configuration["layer"]
+    assert (layer["tolerance"], layer["readout_bits"]) == (0.01, 10)
     record = am.nn.open_record(folder / "aware" / "record.nc")
     written = folder / "judged.nc"
     judged = run(
@@ -88,6 +93,16 @@ def test_a_stopped_run_says_how_to_go_on(folder: Path, monkeypatch: pytest.Monke
     assert not (folder / "stopped" / "record.nc").exists()
     monkeypatch.undo()
     assert run("train", "--resume", folder / "stopped").exit_code == 0
+
+
+def test_a_chip_whose_cells_differ_needs_a_wider_tolerance(folder: Path) -> None:
+    judging = ("evaluate", folder / "float", "--chip", folder / "chip.yaml", "--chips", 2)
+    refused = run(*judging, "--mismatch", 0.1)
+    assert refused.exit_code == 2
+    assert "a closed form within 0.001 of the slot simulation" in one_line(refused.stderr)
+    done = run(*judging, "--mismatch", 0.1, "--tolerance", 0.05, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["chips"]["count"] == 2
 
 
 @pytest.mark.parametrize(

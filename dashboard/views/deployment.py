@@ -213,6 +213,7 @@ class DeploymentView(pn.viewable.Viewer):
             return
         store = run_store()
         names = finished_runs(store)
+        self._drop_unknown(names)
         run = self._chosen = chosen_run(self.state, names)
         self.controls.show(names, run)
         try:
@@ -228,6 +229,16 @@ class DeploymentView(pn.viewable.Viewer):
             self._show_nothing(words)
         else:
             self._show(self.deployed)
+
+    def _drop_unknown(self, names: list[str]) -> None:
+        """Leave out a run that a link names but that cannot be deployed here; say so."""
+        name = str(self.state.deployed_run)
+        if name in ("", SMALL, *names):
+            return
+        self.state.deployed_run = ""
+        self.state.tell(
+            f"This server has no finished training run {name[:60]!r}; it is left out.", "error"
+        )
 
     def _hear(self, message: Any) -> None:
         """What the job says while it runs."""

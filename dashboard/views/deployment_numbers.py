@@ -44,9 +44,7 @@ def finished_runs(store: RunStore) -> list[str]:
 
 def chosen_run(state: State, names: list[str]) -> str:
     """The run that a state means: the one it names, the newest, else none."""
-    if state.deployed_run in (*names, SMALL):
-        return str(state.deployed_run)
-    return names[0] if names else SMALL
+    return str(state.deployed_run) or (names[0] if names else SMALL)
 
 
 def plan_of(state: State, run: Path | None) -> DeploymentPlan:

@@ -189,8 +189,23 @@ def test_what_is_shown_is_what_was_asked_for(view: DeploymentView) -> None:
         assert view.deployed is None, other
         view.state.param.update(**before)
         assert view.deployed is first is not None
-    view.state.param.update(deployed_run="no/such/run")
-    assert view.controls.run.value == SMALL
+
+
+def test_a_run_that_is_not_there_is_left_out_with_a_notice(tmp_path: Path) -> None:
+    am.nn.train(quick(epochs=1), run_directory=tmp_path / "here")
+    state = State(page="deployment", **links.read_query("drun=../../etc")[0])
+    view = DeploymentView(state)
+    assert view.controls.run.value == "here"
+    assert links.query_of(state) == "page=deployment"
+    assert state.notice is not None
+    assert state.notice.kind == "error"
+    assert "no finished training run '../../etc'" in state.notice.text
+    # What is there, or is to be made, needs no notice.
+    told = state.notice
+    for name in ("here", SMALL, ""):
+        state.deployed_run = name
+        assert view.controls.run.value == (name or "here")
+        assert state.notice is told
 
 
 def test_the_link_holds_the_choices() -> None:

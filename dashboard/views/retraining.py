@@ -193,7 +193,7 @@ class RetrainingView(pn.viewable.Viewer):
         self.progress.show_buttons(
             active=active,
             pausing=training is not None and training.standing == "pausing",
-            label="Trained" if all_finished else "Resume" if one.is_begun else "Train",
+            label="Trained" if all_finished else "Resume" if one.is_interrupted else "Train",
             possible=not all_finished,
         )
         if training is not None and active:

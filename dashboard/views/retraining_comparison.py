@@ -64,6 +64,16 @@ class Comparison:
         return any((self.store.folder / run.name).is_dir() for run in self.plan.runs)
 
     @property
+    def is_interrupted(self) -> bool:
+        """Whether one of its runs stopped on the way, or it did itself between two of them."""
+        standings = zip(self.plan.runs, self.finished, strict=True)
+        if any((self.store.folder / run.name).is_dir() and not done for run, done in standings):
+            return True
+        training = self.training
+        stopped = training is not None and training.standing in {"paused", "cancelled"}
+        return stopped and self.is_begun
+
+    @property
     def labels(self) -> dict[str, str]:
         """Runs as the page names them."""
         return {

@@ -9,6 +9,7 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ from dashboard.training_queue import Training, TrainingQueue
 from dashboard.training_run import Judged, Stage, compare
 from dashboard.views.deployment_numbers import plan_of as deployment_plan
 from dashboard.views.retraining import RetrainingView
+from dashboard.views.retraining_comparison import Comparison
 from dashboard.views.retraining_numbers import treatments_of
 from dashboard.views.runs import RunsView
 from tests.dashboard.retraining_runs import QUERY, RETRAINING_EPOCHS, serving, wait
@@ -220,6 +222,25 @@ def test_the_page_shows_what_is_known(folder: Path, plan: TrainingPlan) -> None:
     values, problems = links.read_query(links.query_of(state))
     assert problems == []
     assert (values["network"], values["defences"]) == ("vgg_small", ["hardware_aware"])
+
+
+def test_only_what_was_interrupted_is_resumed(
+    folder: Path, plan: TrainingPlan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another coupling is another plan: it shares the float network, and was never begun."""
+    other = {**CHOSEN, "coupling_scale": 2.0}
+    button = RetrainingView(State(**other)).progress.start_button
+    assert (button.label, button.disabled) == ("Train", False)
+    # Paused as the float network was done and the next run had not begun.
+    between = SimpleNamespace(standing="paused", is_active=False, judged=set(), stage=lambda: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(Comparison, "training", between)
+        assert RetrainingView(State(**other)).progress.start_button.label == "Resume"
+    with serving(tmp_path):
+        for run in plan.runs:
+            shutil.copytree(folder / run.name, tmp_path / run.name)
+        (tmp_path / plan.runs[1].name / "record.nc").unlink()
+        assert RetrainingView(State(**CHOSEN)).progress.start_button.label == "Resume"
 
 
 def test_runs_are_compared_over_seeds(folder: Path, plan: TrainingPlan, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ LOOK_MS = 500
 _MOST_LISTED, _MOST_COMPARED = 200, 24
 _MONO = "font: 12px ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 _LIST = f"""
-:host {{ overflow: auto; border: 1px solid var(--border, #d9dde3); border-radius: 6px; }}
+:host {{ width: max-content; min-width: 100%; }}
 label {{ display: flex; align-items: center; padding: 3px 8px; }}
 label span {{ {_MONO}; white-space: pre; color: var(--text, inherit); }}
 label:hover {{ background: var(--accent-soft, #e8f1fa); }}
@@ -46,6 +46,21 @@ label:hover {{ background: var(--accent-soft, #e8f1fa); }}
 
 # Long lines scroll in their box; the page keeps its width.
 _NARROWABLE = {"contain": "inline-size"}
+# Headings scroll sideways with the lines they head, and stay above them.
+_LISTING = {
+    **_NARROWABLE,
+    "overflow": "auto",
+    "border": "1px solid var(--line, #d9dde3)",
+    "border-radius": "6px",
+}
+_HEADING = {
+    "position": "sticky",
+    "top": "0",
+    "z-index": "1",
+    "width": "max-content",
+    "min-width": "100%",
+    "background": "var(--bg, #ffffff)",
+}
 
 
 class RunsView(pn.viewable.Viewer):
@@ -77,20 +92,20 @@ class RunsView(pn.viewable.Viewer):
             styles={"flex": "0 0 240px"},
             stylesheets=[UNSEEN_LABEL],
         )
-        self.list = pn.widgets.CheckBoxGroup(
-            label="Runs",
-            height=190,
-            sizing_mode="stretch_width",
-            margin=0,
-            stylesheets=[_LIST],
-            styles=_NARROWABLE,
-        )
-        style = f"{_MONO}; white-space: pre; padding: 0 8px 3px 26px; overflow: hidden"
+        self.list = pn.widgets.CheckBoxGroup(label="Runs", margin=0, stylesheets=[_LIST])
+        style = f"{_MONO}; white-space: pre; padding: 4px 8px 3px 26px"
         self.heading = Html(
             f'<div style="{style}; color: var(--muted, #5a6577)">{heading()}</div>',
+            margin=0,
+            styles=_HEADING,
+        )
+        self.listing = pn.Column(
+            self.heading,
+            self.list,
+            height=214,
             sizing_mode="stretch_width",
             margin=(8, 0, 0, 0),
-            styles=_NARROWABLE,
+            styles=_LISTING,
         )
         self.curves = RunCurves()
         self.tables = Html("", sizing_mode="stretch_width", margin=0)
@@ -235,7 +250,7 @@ class RunsView(pn.viewable.Viewer):
         there = bool(self.runs)
         self.empty.object = "" if there else nothing_there(run_store().folder.name)
         self.empty.visible = not there
-        for part in (self.heading, self.list, self.filter, self.body):
+        for part in (self.listing, self.filter, self.body):
             part.visible = there
 
     def _ticked(self, listed: dict[str, str]) -> list[str]:
@@ -316,8 +331,7 @@ class RunsView(pn.viewable.Viewer):
         return pn.Column(
             top,
             self.export.panel,
-            self.heading,
-            self.list,
+            self.listing,
             self.body,
             self.empty,
             sizing_mode="stretch_both",

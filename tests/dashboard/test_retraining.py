@@ -267,6 +267,33 @@ def test_runs_are_compared_over_seeds(folder: Path, plan: TrainingPlan, tmp_path
         assert view.curves.loss_lines.data["name"] == ["seed-1"]
 
 
+def test_headings_scroll_with_the_list_of_runs(
+    visit: Visit, folder: Path, plan: TrainingPlan, tmp_path: Path
+) -> None:
+    for k in range(20):
+        shutil.copytree(folder / plan.runs[0].name, tmp_path / f"run-{k}")
+    with serving(tmp_path):
+        page = visit("?page=runs", width=820)
+        first, heads = page.get_by_text("mlp_4x4").first, page.get_by_text("last event")
+        expect(first).to_be_visible()
+
+        def places() -> tuple[float, float, float, float]:
+            line, head = first.bounding_box(), heads.bounding_box()
+            assert line is not None
+            assert head is not None
+            return line["x"], line["y"], head["x"], head["y"]
+
+        before = places()
+        first.hover()
+        page.mouse.wheel(90, 60)
+        page.wait_for_timeout(500)
+        line_x, line_y, head_x, head_y = (a - b for a, b in zip(places(), before, strict=True))
+        # Sideways as far as the lines, whereas above them they stay.
+        assert line_x == head_x < -50
+        assert line_y < -50
+        assert abs(head_y) < 4
+
+
 @pytest.fixture
 def queue(tmp_path: Path) -> Iterator[TrainingQueue]:
     """The server's queue, on a folder of this test."""

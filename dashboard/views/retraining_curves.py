@@ -79,8 +79,8 @@ class TrainingCurves:
         self.epochs = {"left": Range1d(0, 1), "right": Range1d(0, 1)}
         self.accuracies = self._pair(100.0)
         self.losses = self._pair(2.4)
-        for side, title in (("left", "Float network"), ("right", "Retraining from it")):
-            self.accuracies[side].figure.title.text = title
+        self._show_titles(off_chip=False)
+        for side in SIDES:
             self.accuracies[side].mark_points()
             self.accuracies[side].figure.xaxis.major_label_text_font_size = "0pt"
             self.losses[side].figure.xaxis.axis_label = "epoch"
@@ -153,10 +153,15 @@ class TrainingCurves:
         self.epochs["left"].end = epochs.get(FLOAT, 1)
         self.epochs["right"].end = max([n for m, n in epochs.items() if m != FLOAT], default=1)
         # On the way a network is judged where it is trained.
-        off = " · weight noise judged off the chip" if "noise" in epochs else ""
-        self.accuracies["right"].figure.title.text = f"Retraining from it{off}"
+        self._show_titles(off_chip="noise" in epochs)
         self._seen = curves
         self._fit_axes()
+
+    def _show_titles(self, *, off_chip: bool) -> None:
+        """Titles of equal height, so that the axes stand level: in a line they outgrow a tablet."""
+        below = "\nweight noise judged off the chip" if off_chip else ""
+        self.accuracies["right"].figure.title.text = f"Retraining from it{below}"
+        self.accuracies["left"].figure.title.text = "Float network" + ("\n " if off_chip else "")
 
     def show_chip(self, treatments: dict[str, Treatment]) -> None:
         """Draw what the float network is worth, in digital and on the chip."""

@@ -37,6 +37,7 @@ from dashboard.training_run import Judged, Stage, compare
 from dashboard.views.deployment_numbers import plan_of as deployment_plan
 from dashboard.views.retraining import RetrainingView
 from dashboard.views.retraining_comparison import Comparison
+from dashboard.views.retraining_curves import TrainingCurves
 from dashboard.views.retraining_numbers import treatments_of
 from dashboard.views.runs import RunsView
 from tests.dashboard.retraining_runs import QUERY, RETRAINING_EPOCHS, serving, wait
@@ -222,6 +223,17 @@ def test_the_page_shows_what_is_known(folder: Path, plan: TrainingPlan) -> None:
     values, problems = links.read_query(links.query_of(state))
     assert problems == []
     assert (values["network"], values["defences"]) == ("vgg_small", ["hardware_aware"])
+
+
+def test_titles_of_curves_fit_a_tablet_and_keep_the_axes_level() -> None:
+    curves = TrainingCurves()
+    for epochs in ({"float": 1, "noise": 1}, {"float": 1, "hardware_aware": 1}):
+        curves.show({}, epochs)
+        left, right = (curves.accuracies[side].figure.title.text for side in ("left", "right"))
+        assert ("weight noise judged off the chip" in right) == ("noise" in epochs)
+        # In 250 pixels there are 36 letters.
+        assert max(map(len, right.split("\n"))) <= 36
+        assert len(left.split("\n")) == len(right.split("\n"))
 
 
 def test_only_what_was_interrupted_is_resumed(

@@ -237,18 +237,24 @@ def _plain_widget(spec: ParameterSpec) -> pn.widgets.Widget:
         labels = {"self_consistent": "self-consistent", "first_order": "first order"}
         options = {labels.get(choice, choice): choice for choice in spec.choices}
         return pn.widgets.Select(label=spec.label, options=options, **WIDTH)
+    start, end = _range(spec)
     if spec.integer:
-        return pn.widgets.IntSlider(
-            label=spec.title, start=int(spec.lower), end=int(spec.upper), **WIDTH
-        )
+        return pn.widgets.IntSlider(label=spec.title, start=start, end=end, **WIDTH)
     return pn.widgets.FloatSlider(
         label=spec.title,
-        start=spec.lower / spec.factor,
-        end=spec.upper / spec.factor,
+        start=start,
+        end=end,
         step=spec.step / spec.factor,
         format="0[.]00",
         **WIDTH,
     )
+
+
+def _range(spec: ParameterSpec) -> tuple[float, float]:
+    """Ends of a slider, in the unit that it shows."""
+    if spec.integer:
+        return int(spec.lower), int(spec.upper)
+    return spec.lower / spec.factor, spec.upper / spec.factor
 
 
 def _in_si(spec: ParameterSpec, shown: Any) -> Any:
@@ -266,12 +272,14 @@ def _put(widget: pn.widgets.Widget, spec: ParameterSpec, value: Any) -> None:
     absent = value is None
     shown = (spec.rest if absent else value) / spec.factor
     shown = int(shown) if spec.integer else float(f"{shown:.6g}")
+    start, end = _range(spec)
     _set(
         widget,
         label=spec.absent_title if absent else spec.title,
         show_value=not absent,
-        start=min(widget.start, shown),
-        end=max(widget.end, shown),
+        # Wider for as long as a chip's own value needs it: what is chosen lies within.
+        start=min(start, shown),
+        end=max(end, shown),
         value=shown,
     )
 

@@ -67,8 +67,12 @@ def test_a_moved_slider_sets_the_state_in_si(chip: Chip) -> None:
     assert state.wire_resistance is None  # showing a value is not choosing it
 
 
-def test_a_value_beyond_the_slider_widens_it(chip: Chip) -> None:
+def test_a_value_beyond_the_slider_widens_it_while_it_is_in_force(chip: Chip) -> None:
     strong = chip.replace(bit_line=chip.bit_line.replace(wire_resistance=900.0))
-    controls = ParameterControls(State.from_chip(strong))
-    assert controls.widgets["wire_resistance"].value == 900.0
-    assert controls.widgets["wire_resistance"].end == 900.0
+    state = State.from_chip(strong)
+    slider = ParameterControls(state).widgets["wire_resistance"]
+    assert (slider.value, slider.start, slider.end) == (900.0, 0.0, 900.0)
+    state.wire_resistance = 50.0
+    assert (slider.value, slider.start, slider.end) == (50.0, 0.0, 200.0)
+    state.reset_parameters()
+    assert (slider.value, slider.end) == (900.0, 900.0)

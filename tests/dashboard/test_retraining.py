@@ -287,7 +287,7 @@ def test_headings_scroll_with_the_list_of_runs(
     with serving(tmp_path):
         page = visit("?page=runs", width=820)
         first, heads = page.get_by_text("mlp_4x4").first, page.get_by_text("last event")
-        expect(first).to_be_visible()
+        expect(first).to_be_visible(timeout=60_000)
 
         def places() -> tuple[float, float, float, float]:
             line, head = first.bounding_box(), heads.bounding_box()

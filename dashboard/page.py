@@ -114,7 +114,8 @@ class Page:
         document.on_event("document_ready", self._correct_link)
         code = "window.analogModel.connected()"
         document.js_on_event("document_ready", CustomJS(code=code))
-        document.js_on_event("connection_lost", CustomJS(code="window.analogModel.lost()"))
+        code = "window.analogModelConnection.lost()"
+        document.js_on_event("connection_lost", CustomJS(code=code))
 
     def follow(self, location: pn.io.location.Location) -> None:
         """Keep the browser's address at the link of the state."""

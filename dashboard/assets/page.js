@@ -41,7 +41,7 @@
     }
   }
 
-  function notify(text, kind, stays) {
+  function notify(text, kind) {
     const box = document.createElement("div");
     box.className = "notice " + (kind === "error" ? "error" : "info");
     const words = document.createElement("p");
@@ -54,7 +54,7 @@
     box.append(words, close);
     notices.append(box);
     while (notices.children.length > 4) notices.firstElementChild.remove();
-    if (kind !== "error" && !stays) setTimeout(() => box.remove(), 8000);
+    if (kind !== "error") setTimeout(() => box.remove(), 8000);
   }
 
   // Ctrl+Z takes back a change of the chip, except where it takes back typing.
@@ -149,7 +149,7 @@
     for (const notice of state.notices) {
       if (notice.number > shownNotice) {
         shownNotice = notice.number;
-        notify(notice.text, notice.kind, false);
+        notify(notice.text, notice.kind);
       }
     }
   }
@@ -212,14 +212,9 @@
   document.addEventListener("click", nameControlsSoon);
 
   function connected() {
+    window.analogModelConnection.made();
     show(JSON.parse(model("page_state").value));
     while (waiting.length) send(waiting.shift());
-  }
-
-  function lost() {
-    notify("The connection to the server is gone. Reload the page to go on from here: "
-      + "the link holds your view.", "error", true);
-    document.body.classList.add("lost");
   }
 
   async function copyLink() {
@@ -265,5 +260,5 @@
   }
   window.addEventListener("popstate", () => send({ query: window.location.search }));
 
-  window.analogModel = { show, connected, lost };
+  window.analogModel = { show, connected };
 })();

@@ -119,22 +119,6 @@ def ideal_charge(chip: Chip, pulse_width: np.ndarray) -> np.ndarray:
     return np.asarray(am.ideal_charge(chip, pulse_width))
 
 
-def simulated_measurement(chip: Chip, measurement: xr.Dataset) -> xr.Dataset:
-    """The measurement with its charge replaced by the simulation."""
-    return _cache.get(
-        (chip, measurement),
-        "simulated_measurement",
-        lambda: am.simulated_measurement(chip, measurement),
-    )
-
-
-def crosstalk_map(measurement: xr.Dataset, kind: str) -> xr.Dataset:
-    """Crosstalk charge read off pair or leave-one-out patterns, without a model."""
-    return _cache.get(
-        (measurement,), ("crosstalk_map", kind), lambda: am.crosstalk_map(measurement, kind=kind)
-    )
-
-
 def reduce_blocks(values: np.ndarray, limit: int = MAX_SIDE) -> np.ndarray:
     """At most `limit` x `limit` values: the one of largest magnitude of every block.
 

@@ -15,7 +15,7 @@ from bokeh.models import LayoutDOM
 from panel.viewable import Viewable
 
 from analog_model import vocabulary as v
-from analog_model.errors import DataError
+from analog_model.errors import DataError, SimulationError
 from dashboard.patterns import code_grid
 from dashboard.state import State
 from dashboard.views import crosstalk_numbers as numbers
@@ -274,6 +274,10 @@ class CrosstalkView(pn.viewable.Viewer):
             )
         except DataError as error:
             panel.explain("These patterns were not measured.", escape(str(error)), choice=True)
+            return
+        except SimulationError as error:
+            # Such as pulses wider than the input code of this chip has.
+            panel.explain("This chip cannot take these patterns.", escape(str(error)), choice=True)
             return
         panel.show(found)
 

@@ -11,10 +11,10 @@ import xarray as xr
 import analog_model as am
 from analog_model import vocabulary as v
 from analog_model.crosstalk import CROSSTALK_CURRENT
-from analog_model.errors import DataError
+from analog_model.errors import DataError, SimulationError
 from dashboard import compute
 from dashboard.state import State
-from dashboard.views.crosstalk_numbers import cell_map
+from dashboard.views.crosstalk_numbers import cell_map, patterns_of
 
 _CELLS = (v.WORD_LINE, v.BIT_LINE)
 
@@ -79,17 +79,18 @@ class CrosstalkFigures:
         )
 
     def _maps(self) -> tuple[xr.DataArray, xr.DataArray] | None:
-        """Measured crosstalk with simulated; None where the patterns were not measured."""
+        """Measured crosstalk with simulated; None where the page has none of the two to show."""
         state = self.state
         if state.measurement is None:
             return None
         choice = {"kind": state.comparison_kind, "weight_set": state.weight_set}
         try:
-            measured = am.crosstalk_map(state.measurement, **choice)
-        except DataError:
+            # Only what enters: other patterns may be more than the chip can take.
+            chosen = patterns_of(measurement=state.measurement, **choice)
+            measured = am.crosstalk_map(chosen, **choice)
+            seen = am.crosstalk_map(am.simulated_measurement(state.chip, chosen), **choice)
+        except (DataError, SimulationError):
             return None
-        simulated = compute.simulated_measurement(state.chip, state.measurement)
-        seen = am.crosstalk_map(simulated, **choice)
         return measured[CROSSTALK_CURRENT], seen[CROSSTALK_CURRENT]
 
 

@@ -217,7 +217,8 @@ class Comparison:
 def comparison(chip: Chip, measurement: xr.Dataset, kind: str, weight_set: int) -> Comparison:
     """The same model-free observable on measured charge, on the chip's simulated charge.
 
-    Raises `DataError` where the weight set has no patterns of this kind.
+    Raises `DataError` where the weight set has no patterns of this kind, `SimulationError`
+    where the chip cannot take them.
     """
     return _comparisons.get(
         (chip, measurement),
@@ -227,7 +228,7 @@ def comparison(chip: Chip, measurement: xr.Dataset, kind: str, weight_set: int) 
 
 
 def _compare(chip: Chip, measurement: xr.Dataset, kind: str, weight_set: int) -> Comparison:
-    chosen = _patterns_of(kind, measurement, weight_set)
+    chosen = patterns_of(kind, measurement, weight_set)
     measured = am.crosstalk_map(chosen, kind=kind, weight_set=weight_set)[CROSSTALK_CURRENT].values
     simulation = am.simulated_measurement(chip, chosen)
     simulated = am.crosstalk_map(simulation, kind=kind, weight_set=weight_set)
@@ -237,7 +238,7 @@ def _compare(chip: Chip, measurement: xr.Dataset, kind: str, weight_set: int) ->
     return Comparison(kind, measured, values, ratio, chosen.sizes[v.PATTERN])
 
 
-def _patterns_of(kind: str, measurement: xr.Dataset, weight_set: int) -> xr.Dataset:
+def patterns_of(kind: str, measurement: xr.Dataset, weight_set: int) -> xr.Dataset:
     """Patterns of one weight set that enter the map: lines on for one time, as many as it takes.
 
     No other pattern needs to be simulated.

@@ -17,6 +17,7 @@ from dashboard import CrosstalkView, State
 from dashboard.compute import MAX_SIDE
 from dashboard.views import crosstalk_numbers as numbers
 from dashboard.views.crosstalk_cell import steps
+from dashboard.views.crosstalk_figures import CrosstalkFigures
 from dashboard.views.crosstalk_timeline import MOST_EDGES, slot_at, slot_edges
 from dashboard.views.crosstalk_window import FULL_SIDE, Window
 
@@ -312,6 +313,29 @@ def test_without_a_comparison_the_page_says_why(synthetic: CrosstalkView) -> Non
     assert "not measured" in panel.heading.object
     state.comparison_kind = "leave_one_out"
     assert panel.maps.visible
+
+
+def test_a_chip_of_short_pulses_says_that_it_cannot_take_the_patterns() -> None:
+    """Its input code ends below the pulses of the measurement that it is shown beside."""
+    state = State()
+    pulse = state.chip.pulse.replace(lsb=10e-9, bits=5)
+    state.use_calibrated(state.chip.replace(pulse=pulse))
+    assert state.source == "calibrated"
+    assert state.measurement is not None
+    view = CrosstalkView(state)
+    panel = view.comparison
+    assert panel is not None
+    assert not panel.maps.visible
+    assert "cannot take these patterns" in panel.heading.object
+    assert "at most 3.1e-07 s" in panel.heading.object
+    # What there is can be saved.
+    offered = CrosstalkFigures(state)
+    assert "Measured beside simulated" not in offered.figures()
+    assert "simulated_crosstalk_current" not in offered.data()
+    state.lsb = 40e-9
+    assert panel.maps.visible
+    assert "Measured beside simulated" in offered.figures()
+    assert "simulated_crosstalk_current" in offered.data()
 
 
 FIND = """name => {

@@ -110,6 +110,11 @@ class Page:
 
         The view is built once the page is on its way: while the browser compiles Bokeh.
         """
+        # Panel takes a session for connected only once its page has drawn itself, and until then
+        # throws changes of layouts away, for the browser would fetch them with the document. A
+        # browser that has fetched it already, such as a slow one whose session had to be made
+        # anew, would never get the view, and stumble over every later word of it.
+        pn.state._connected[document] = True  # noqa: SLF001 - Panel has no other switch
         document.add_timeout_callback(self._show_view, VIEW_DELAY_MS)
         document.on_event("document_ready", self._correct_link)
         code = "window.analogModel.connected()"

@@ -249,6 +249,37 @@ def test_sessions_that_end_leave_nothing(served: Any, context: Any) -> None:
     assert left == 0
 
 
+def test_a_browser_slower_than_its_session_gets_every_part(
+    visit: Visit, served: Any, context: Any
+) -> None:
+    """Its session is made anew over the websocket, which has the document fetched at once.
+
+    What is added to the document between that and the browser's first word used to be lost,
+    with "reference isn't known" for all that named it later.
+    """
+    held: list[str] = []
+
+    def hold_back(route: Any) -> None:
+        held.append(route.request.url)
+        deadline = time.monotonic() + 40
+        while served.sessions() and time.monotonic() < deadline:
+            time.sleep(0.2)
+        route.continue_()
+
+    context.route("**/bokeh.min.js*", hold_back)
+    context.set_default_timeout(60_000)
+    page = visit("?src=synthetic&n=12&m=7")
+    assert len(held) == 1
+    expect(page.get_by_role("application", name=re.compile("Heatmap"))).to_be_visible()
+    slider(page, "Coupling").press("ArrowRight")
+    wait_for_query(page, "k=1.05")
+    (session,) = served.sessions()
+    page.wait_for_function(
+        "ids => ids.every(id => Bokeh.documents[0]._all_models.has(id))",
+        arg=[model.id for model in session.document.models],
+    )
+
+
 def test_keyboard_reaches_every_control(visit: Visit) -> None:
     """Tab goes through header and sidebar in order, with a visible focus."""
     page = visit()

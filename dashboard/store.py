@@ -1,18 +1,13 @@
 """Uploaded measurements, uploaded or calibrated chips, kept by content hash.
 
 A file is stored only after it was read as a measurement, always as NetCDF, or as a chip,
-always as YAML, in a folder of the server process that goes away with it. Names on disk
-come from the hash alone, never from the user. Number and size are capped; the oldest upload
-leaves first.
+always as YAML. It stays beside the training runs when the server ends, so that a link to it
+opens after a restart.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-import tempfile
-import threading
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -24,9 +19,11 @@ import analog_model as am
 from analog_model.chip import Chip
 from analog_model.dataset.csv_table import MEMORY_PER_BYTE
 from analog_model.dataset.ingest import measurement_from_files
-from analog_model.dataset.io import MAX_BYTES, save_text
+from analog_model.dataset.io import MAX_BYTES, encode_measurement, read_bytes
 from analog_model.dataset.source_file import SourceFile
 from analog_model.errors import DataError
+from dashboard.kept_files import KeptFiles, id_of
+from dashboard.run_store import run_store
 
 MAX_UPLOAD_BYTES = 64 * 2**20
 # What the library reads of text, whose cells take many times their bytes in memory.
@@ -36,9 +33,10 @@ MAX_CHIP_BYTES = 8 * 2**20
 CHIP_SUFFIXES = (".yaml", ".yml")
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MAX_STORED_BYTES = 512 * 2**20
-MAX_STORED_FILES = 64
-ID_LENGTH = 16
-_ID = re.compile(rf"[0-9a-f]{{{ID_LENGTH}}}")
+MAX_STORED_FILES = 512
+# With a leading dot, so that no run can be of that name.
+_FOLDER = ".chips"
+_MEASUREMENT, _CHIP, _RECORD = "nc", "yaml", "json"
 
 
 @dataclass(frozen=True)
@@ -65,11 +63,8 @@ class UploadStore:
         max_stored_bytes: int = MAX_STORED_BYTES,
         max_stored_files: int = MAX_STORED_FILES,
     ) -> None:
-        self.folder = folder
         self.max_upload_bytes = max_upload_bytes
-        self.max_stored_bytes = max_stored_bytes
-        self.max_stored_files = max_stored_files
-        self._lock = threading.Lock()
+        self._files = KeptFiles(folder, max_bytes=max_stored_bytes, max_files=max_stored_files)
 
     def put(
         self,
@@ -97,87 +92,64 @@ class UploadStore:
                 advice="Split the patterns over several files; NetCDF may be larger than CSV.",
             )
         units = f"{pulse_width_unit}|{charge_unit}".encode()
-        upload_id = hashlib.sha256(units + b"\n" + content).hexdigest()[:ID_LENGTH]
-        if not self._path(upload_id).exists():
+        upload_id = id_of(units + b"\n" + content)
+        if self._files.find(upload_id, _MEASUREMENT) is None:
             measurement = measurement_from_files(
                 file,
                 pulse_width_unit=pulse_width_unit,
                 charge_unit=charge_unit,
             )
-            with self._lock:
-                am.save_measurement(measurement, self._path(upload_id), overwrite=True)
-                self._evict(spare=self._path(upload_id))
+            self._files.keep(upload_id, _MEASUREMENT, encode_measurement(measurement))
         return upload_id
 
     def _put_uploaded_chip(self, content: bytes, name: str) -> str:
         """Keep a chip that was uploaded as YAML, written anew from what was read."""
-        upload_id = hashlib.sha256(b"chip\n" + content).hexdigest()[:ID_LENGTH]
-        path = self._uploaded_chip_path(upload_id)
-        if not path.exists():
+        upload_id = id_of(b"chip\n" + content)
+        if self._files.find(upload_id, _CHIP) is None:
             text = chip_of_upload(content, name).to_yaml()
-            with self._lock:
-                save_text(text, path, overwrite=True)
-                self._evict(spare=path)
+            self._files.keep(upload_id, _CHIP, text.encode("utf-8"))
         return upload_id
 
     def uploaded_chip(self, upload_id: str) -> Chip | None:
         """The chip of an upload; None where the upload is a measurement, or there is none."""
-        if not _ID.fullmatch(upload_id) or not self._uploaded_chip_path(upload_id).exists():
+        path = self._files.find(upload_id, _CHIP)
+        if path is None:
             return None
-        return Chip.from_yaml(self._uploaded_chip_path(upload_id).read_text(encoding="utf-8"))
-
-    def _uploaded_chip_path(self, upload_id: str) -> Path:
-        return self.folder / f"{upload_id}.yaml"
+        return Chip.from_yaml(read_bytes(path).decode("utf-8", errors="replace"))
 
     def open(self, upload_id: str) -> xr.Dataset:
         """The measurement of an upload; `DataError` where the server has none of that id."""
-        if not _ID.fullmatch(upload_id) or not self._path(upload_id).exists():
+        path = self._files.find(upload_id, _MEASUREMENT)
+        if path is None:
             raise DataError(
                 "upload in the link",
                 expected="a file that this server still has",
                 got=f"{upload_id[:40]!r}",
-                advice="Upload the file again: servers keep uploads only while they run.",
+                advice="Upload the file again: a server drops what nobody asked for the longest.",
             )
-        return am.open_measurement(self._path(upload_id))
+        return am.open_measurement(path)
 
     def put_chip(self, record: ChipRecord) -> str:
         """Keep a calibrated chip and return its id."""
         content = json.dumps(asdict(record), sort_keys=True).encode("utf-8")
-        chip_id = hashlib.sha256(content).hexdigest()[:ID_LENGTH]
-        path = self._chip_path(chip_id)
-        if not path.exists():
-            with self._lock:
-                path.write_bytes(content)
-                self._evict(spare=path)
+        chip_id = id_of(content)
+        if self._files.find(chip_id, _RECORD) is None:
+            self._files.keep(chip_id, _RECORD, content)
         return chip_id
 
     def open_chip(self, chip_id: str) -> ChipRecord:
         """The record of a calibrated chip; `DataError` where the server has none of that id."""
-        if not _ID.fullmatch(chip_id) or not self._chip_path(chip_id).exists():
+        path = self._files.find(chip_id, _RECORD)
+        content = b"" if path is None else read_bytes(path)
+        # The name is the hash of what was written: anything else is damaged.
+        if id_of(content) != chip_id:
             raise DataError(
                 "calibrated chip in the link",
                 expected="a chip that this server still has",
                 got=f"{chip_id[:40]!r}",
-                advice="Calibrate again: servers keep calibrated chips only while they run.",
+                advice="Calibrate again: a server drops what nobody asked for the longest.",
             )
-        return ChipRecord(**json.loads(self._chip_path(chip_id).read_bytes()))
-
-    def _chip_path(self, chip_id: str) -> Path:
-        return self.folder / f"{chip_id}.json"
-
-    def _path(self, upload_id: str) -> Path:
-        return self.folder / f"{upload_id}.nc"
-
-    def _evict(self, spare: Path) -> None:
-        files = sorted(self.folder.iterdir(), key=lambda path: path.stat().st_mtime)
-        sizes = {path: path.stat().st_size for path in files}
-        for path in files:
-            fits = sum(sizes.values()) <= self.max_stored_bytes
-            if fits and len(sizes) <= self.max_stored_files:
-                return
-            if path != spare:
-                del sizes[path]
-                path.unlink()
+        return ChipRecord(**json.loads(content))
 
 
 def chip_of_upload(content: bytes, name: str) -> Chip:
@@ -207,11 +179,6 @@ def megabytes(n_bytes: int) -> str:
 
 
 @lru_cache(maxsize=1)
-def _scratch_folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="analog-model-uploads-")
-
-
-@lru_cache(maxsize=1)
 def upload_store() -> UploadStore:
-    """The store of this process; its folder is removed when the process ends."""
-    return UploadStore(Path(_scratch_folder().name))
+    """The store of this process: a folder beside the training runs."""
+    return UploadStore(run_store().folder / _FOLDER)

@@ -44,6 +44,20 @@ class Served:
         return self.server.get_sessions()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Uploads of the tests go to a folder of theirs, wherever they look for runs."""
+    from dashboard.run_store import run_store
+    from dashboard.store import upload_store
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ANALOG_MODEL_RUNS", str(tmp_path_factory.mktemp("uploads")))
+        run_store.cache_clear()
+        upload_store.cache_clear()
+        upload_store()
+    run_store.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def served() -> Iterator[Served]:
     """A dashboard on a free port of 127.0.0.1."""

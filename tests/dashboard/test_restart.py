@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+import analog_model as am
 from tests.dashboard.conftest import READY
 from tests.dashboard.server_process import ServerProcess
 
@@ -78,3 +79,26 @@ def test_a_connection_that_breaks_again_and_again_is_left_to_the_user(visit: Any
     page.evaluate("window.analogModelConnection.lost()")
     expect(page.locator("#connection")).to_contain_text("Reload the page to go on")
     assert page.evaluate("location.search") == "?k=1.05"
+
+
+def test_a_link_to_chips_of_before_opens_after_a_restart(
+    restartable: ServerProcess, page: Page
+) -> None:
+    problems = open_page(restartable, page, "")
+    page.get_by_role("button", name="Upload", exact=True).click()
+    chip = am.synthetic_chip(4, 3).replace(name="of before")
+    page.set_input_files(
+        "#upload-file",
+        {"name": "chip.yaml", "mimeType": "text/yaml", "buffer": chip.to_yaml().encode()},
+    )
+    expect(page.locator("#chip-name")).to_have_text("of before")
+    link = page.evaluate("location.search")
+    page.evaluate("window.ofBefore = true")
+    restartable.kill()
+    restartable.start()
+    page.wait_for_function("window.ofBefore === undefined", timeout=_PATIENCE)
+    page.wait_for_function(READY)
+    expect(page.locator("#chip-name")).to_have_text("of before")
+    assert page.evaluate("location.search") == link
+    expect(page.locator("#notices .notice")).to_have_count(0)
+    assert problems == []

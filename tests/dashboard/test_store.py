@@ -12,7 +12,8 @@ import xarray as xr
 import analog_model as am
 from analog_model import vocabulary as v
 from analog_model.errors import AnalogModelError, DataError
-from dashboard.store import UploadStore
+from dashboard.run_store import run_store
+from dashboard.store import ChipRecord, UploadStore, upload_store
 
 
 def wide_csv(scale: float = 1.0) -> bytes:
@@ -26,17 +27,28 @@ def wide_csv(scale: float = 1.0) -> bytes:
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> UploadStore:
-    return UploadStore(tmp_path, max_upload_bytes=2**20, max_stored_files=3)
+def folder(tmp_path: Path) -> Path:
+    """Where a store may put its files; it makes the folder itself."""
+    return tmp_path / "runs" / ".chips"
 
 
-def test_an_upload_opens_again_by_its_id(store: UploadStore) -> None:
+@pytest.fixture
+def store(folder: Path) -> UploadStore:
+    return UploadStore(folder, max_upload_bytes=2**20, max_stored_files=3)
+
+
+def kept(folder: Path) -> list[str]:
+    """Names of the files in a folder that need not be there."""
+    return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+
+def test_an_upload_opens_again_by_its_id(store: UploadStore, folder: Path) -> None:
     upload_id = store.put(wide_csv(), name="lab.csv")
     measurement = store.open(upload_id)
     np.testing.assert_allclose(measurement[v.CHARGE].values[:, 0], [4e-15, 2e-15, 10.5e-15])
     np.testing.assert_allclose(measurement[v.PULSE_WIDTH].values[2], [80e-9, 40e-9])
     assert store.put(wide_csv(), name="another name.csv") == upload_id
-    assert len(list(store.folder.iterdir())) == 1
+    assert kept(folder) == [f"{upload_id}.nc"]
 
 
 def test_units_are_part_of_what_was_uploaded(store: UploadStore) -> None:
@@ -59,10 +71,12 @@ def test_units_are_part_of_what_was_uploaded(store: UploadStore) -> None:
         (wide_csv().replace(b"4.000000", b"four"), "four"),
     ],
 )
-def test_a_refused_upload_leaves_nothing(store: UploadStore, content: bytes, words: str) -> None:
+def test_a_refused_upload_leaves_nothing(
+    store: UploadStore, folder: Path, content: bytes, words: str
+) -> None:
     with pytest.raises(DataError, match=words):
         store.put(content, name="bad.csv")
-    assert list(store.folder.iterdir()) == []
+    assert kept(folder) == []
 
 
 def test_too_large_says_both_sizes(tmp_path: Path) -> None:
@@ -74,21 +88,32 @@ def test_too_large_says_both_sizes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "upload_id", ["", "../store", "0" * 15, "0" * 16, "A" * 16, "/etc/passwd", "0" * 16 + "\n"]
 )
-def test_only_ids_of_uploads_open(store: UploadStore, upload_id: str) -> None:
-    (store.folder / "store.nc").write_bytes(b"not for you")
+def test_only_ids_of_uploads_open(store: UploadStore, folder: Path, upload_id: str) -> None:
+    folder.mkdir(parents=True)
+    for suffix in ("nc", "json", "yaml"):
+        (folder / f"store.{suffix}").write_bytes(b"not for you")
+        (folder.parent / f"store.{suffix}").write_bytes(b"not for you")
     with pytest.raises(DataError, match="Upload the file again"):
         store.open(upload_id)
+    with pytest.raises(DataError, match="Calibrate again"):
+        store.open_chip(upload_id)
+    assert store.uploaded_chip(upload_id) is None
 
 
-def test_the_oldest_upload_leaves_first(store: UploadStore) -> None:
+def test_what_nobody_asked_for_the_longest_leaves_first(store: UploadStore, folder: Path) -> None:
     ids = []
-    for k in range(4):
+    for k in range(3):
         ids.append(store.put(wide_csv(scale=1 + k)))
-        os.utime(store.folder / f"{ids[-1]}.nc", (k, k))
+        os.utime(folder / f"{ids[-1]}.nc", (k, k))
+    store.open(ids[0])
+    # Not the store's: neither counted nor dropped.
+    (folder / "notes.txt").write_bytes(b"by hand")
+    ids.append(store.put(wide_csv(scale=9)))
     with pytest.raises(DataError):
-        store.open(ids[0])
-    for kept in ids[1:]:
-        assert isinstance(store.open(kept), xr.Dataset)
+        store.open(ids[1])
+    for there in (ids[0], ids[2], ids[3]):
+        assert isinstance(store.open(there), xr.Dataset)
+    assert "notes.txt" in kept(folder)
 
 
 def test_stored_bytes_are_capped_but_the_newest_stays(tmp_path: Path) -> None:
@@ -96,6 +121,45 @@ def test_stored_bytes_are_capped_but_the_newest_stays(tmp_path: Path) -> None:
     store.put(wide_csv(1.0))
     newest = store.put(wide_csv(2.0))
     assert [path.stem for path in tmp_path.iterdir()] == [newest]
+
+
+def test_what_a_link_names_outlives_the_process(store: UploadStore, folder: Path) -> None:
+    chip = am.synthetic_chip(4, 3)
+    measured, uploaded = store.put(wide_csv()), store.put(chip.to_yaml().encode(), name="c.yaml")
+    calibrated = store.put_chip(ChipRecord(chip.to_yaml(), measured, 0))
+    after = UploadStore(folder)
+    assert after.open(measured).identical(store.open(measured))
+    assert after.uploaded_chip(uploaded) == chip
+    assert after.open_chip(calibrated) == store.open_chip(calibrated)
+    assert folder.stat().st_mode & 0o077 == 0
+
+
+def test_a_damaged_record_counts_as_gone(store: UploadStore, folder: Path) -> None:
+    record = ChipRecord(am.synthetic_chip(4, 3).to_yaml(), "", 0)
+    chip_id = store.put_chip(record)
+    (folder / f"{chip_id}.json").write_bytes(b'{"chip": "another"}')
+    with pytest.raises(DataError, match="Calibrate again"):
+        store.open_chip(chip_id)
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_that_says_so(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_bytes(b"a file where the folder should be")
+    with pytest.raises(DataError, match="one that can be written"):
+        UploadStore(tmp_path / "runs" / ".chips").put(wide_csv())
+
+
+def test_the_server_keeps_them_beside_its_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ANALOG_MODEL_RUNS", str(tmp_path))
+    run_store.cache_clear()
+    try:
+        # Without its cache: the tests' own store stays.
+        chip_id = upload_store.__wrapped__().put_chip(ChipRecord("chip", "", 0))
+        assert kept(tmp_path / ".chips") == [f"{chip_id}.json"]
+        assert run_store().names() == []
+    finally:
+        run_store.cache_clear()
 
 
 def test_the_reference_chip_as_csv_is_the_reference_chip(store: UploadStore) -> None:
@@ -134,10 +198,12 @@ def test_a_chip_file_is_an_upload_too(store: UploadStore) -> None:
         (b"#" * (8 * 2**20 + 1), "at most 8 MiB"),
     ],
 )
-def test_a_spoilt_chip_file_leaves_nothing(store: UploadStore, content: bytes, words: str) -> None:
+def test_a_spoilt_chip_file_leaves_nothing(
+    store: UploadStore, folder: Path, content: bytes, words: str
+) -> None:
     with pytest.raises(AnalogModelError, match=words):
         store.put(content, name="bad.yaml")
-    assert list(store.folder.iterdir()) == []
+    assert kept(folder) == []
 
 
 def test_an_uploaded_chip_is_the_chip_in_view() -> None:

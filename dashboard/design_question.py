@@ -17,7 +17,7 @@ from analog_model.errors import ConfigurationError
 from analog_model.sweeps.axes import AXES, Value
 from analog_model.version import __version__
 from dashboard.design_choices import NO_AXIS, RETRAINED, SER
-from dashboard.parameters import PARAMETERS
+from dashboard.parameters import PARAMETERS, widened
 from dashboard.state import State
 
 # Values on one axis, lines of one array: a browser may not keep a server busy for days.
@@ -54,22 +54,35 @@ SPANS: Mapping[str, Span] = {
 }
 
 
-def span_of(name: str, text: str) -> Span:
+def usual_span(state: State, name: str) -> Span:
+    """The span that an axis has unless somebody states another: the chip's own value is in it."""
+    chip, usual = state.source_chip, SPANS[name]
+    own = chip.n_word_lines if name == "n_word_lines" else PARAMETERS[name].read(chip)
+    bounds = AXES[name].lower, _highest(name)
+    lower, upper = widened((usual.lower, usual.upper), own, bounds)
+    return Span(lower, min(upper, bounds[1]), usual.count)
+
+
+def _highest(name: str) -> float:
+    """The largest value of an axis: what the chip in view can be given."""
+    return MOST_LINES if name == "n_word_lines" else min(AXES[name].upper, PARAMETERS[name].upper)
+
+
+def span_of(state: State, name: str, text: str) -> Span:
     """The span that a link states for an axis, its usual one for "". ConfigurationError."""
     if not text:
-        return SPANS[name]
+        return usual_span(state, name)
     try:
         lower, upper, count = text.split(":")
         span = Span(float(lower), float(upper), int(count))
     except ValueError:
         span = Span(math.nan, math.nan, 0)
-    most = MOST_LINES if name == "n_word_lines" else AXES[name].upper
+    most = _highest(name)
     finite = math.isfinite(span.lower) and math.isfinite(span.upper)
     if not (finite and AXES[name].lower <= span.lower < span.upper <= most):
-        most_text = f" to {most:g}" if math.isfinite(most) else ""
         raise ConfigurationError(
             f"range of {AXES[name].long_name}",
-            expected=f"two rising numbers from {AXES[name].lower:g}{most_text}",
+            expected=f"two rising numbers from {AXES[name].lower:g} to {most:g}",
             got=repr(text[:40]),
         )
     if not 2 <= span.count <= MOST_VALUES:
@@ -120,7 +133,8 @@ def question_of(state: State) -> SweepQuestion:
     if state.sweep_y not in (NO_AXIS, state.sweep_x):
         texts[state.sweep_y] = state.sweep_y_span
     over = {
-        name: AXES[name].words or span_of(name, text).values(name) for name, text in texts.items()
+        name: AXES[name].words or span_of(state, name, text).values(name)
+        for name, text in texts.items()
     }
     if state.sweep_measure != SER and "alignment" in over:
         over["alignment"] = tuple(word for word in over["alignment"] if word != "staggered")

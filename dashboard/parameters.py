@@ -19,6 +19,10 @@ from analog_model.chip import EKV, Chip
 class ParameterSpec:
     """How one chip parameter is shown and bounded.
 
+    From `lower` to `upper` is what anybody may choose, in a link too: whatever chips can have,
+    with the resistances that a calibration finds. The slider spans `usual`, in which chips as
+    they are designed lie.
+
     `unit` is the unit shown to the user, `factor` its size in SI. `choices` makes the
     parameter a selection. `effect` names the effect that the parameter belongs to.
     `read` gives the value a chip has, None where the chip leaves it open; the slider then
@@ -30,6 +34,7 @@ class ParameterSpec:
     read: Callable[[Chip], Any]
     lower: float = 0.0
     upper: float = 1.0
+    usual: tuple[float, float] = (0.0, 1.0)
     step: float = 0.01
     unit: str = ""
     factor: float = 1.0
@@ -69,7 +74,8 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "coupling_scale",
             "Coupling, relative",
             lambda _chip: 1.0,
-            upper=5.0,
+            upper=20.0,
+            usual=(0.0, 5.0),
             step=0.05,
             unit="×",
             effect="crosstalk",
@@ -79,8 +85,9 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "specific_current",
             "Specific current",
             _specific_current,
-            lower=5e-9,
-            upper=2e-6,
+            lower=1e-12,
+            upper=1e-3,
+            usual=(5e-9, 2e-6),
             step=5e-9,
             unit="nA",
             factor=1e-9,
@@ -93,7 +100,8 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "wire_resistance",
             "Wire resistance",
             lambda chip: chip.bit_line.wire_resistance,
-            upper=200.0,
+            upper=1e5,
+            usual=(0.0, 200.0),
             step=0.5,
             unit="Ω/pitch",
             effect="wire",
@@ -103,7 +111,8 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "lumped_resistance",
             "Lumped resistance",
             lambda chip: chip.bit_line.lumped_resistance,
-            upper=20e3,
+            upper=1e6,
+            usual=(0.0, 20e3),
             step=50.0,
             unit="kΩ",
             factor=1e3,
@@ -114,7 +123,8 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "drain_sensitivity",
             "Drain sensitivity",
             lambda chip: chip.bit_line.drain_sensitivity,
-            upper=2.0,
+            upper=10.0,
+            usual=(0.0, 2.0),
             step=0.01,
             unit="1/V",
             explain="Relative current lost per volt of drop; every drop acts through it.",
@@ -123,8 +133,9 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "capacitance",
             "Bit-line capacitance",
             lambda chip: chip.bit_line.capacitance,
-            lower=0.05e-12,
-            upper=10e-12,
+            lower=1e-15,
+            upper=1e-9,
+            usual=(0.05e-12, 10e-12),
             step=0.05e-12,
             unit="pF",
             factor=1e-12,
@@ -137,7 +148,8 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "dead_time",
             "Dead time",
             lambda chip: chip.pulse.dead_time,
-            upper=20e-9,
+            upper=1e-6,
+            usual=(0.0, 20e-9),
             step=0.1e-9,
             unit="ns",
             factor=1e-9,
@@ -155,7 +167,8 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "stagger_step",
             "Stagger per word line",
             _stagger_step,
-            upper=200e-9,
+            upper=10e-6,
+            usual=(0.0, 200e-9),
             step=1e-9,
             unit="ns",
             factor=1e-9,
@@ -166,7 +179,8 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "Input code",
             lambda chip: chip.pulse.bits,
             lower=1,
-            upper=12,
+            upper=16,
+            usual=(1, 12),
             step=1,
             unit="bit",
             effect="input_bits",
@@ -179,8 +193,9 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "lsb",
             "Width of one code",
             lambda chip: chip.pulse.lsb,
-            lower=1e-9,
-            upper=200e-9,
+            lower=1e-12,
+            upper=10e-6,
+            usual=(1e-9, 200e-9),
             step=1e-9,
             unit="ns",
             factor=1e-9,
@@ -193,7 +208,8 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "Readout resolution",
             lambda chip: chip.readout.bits,
             lower=1,
-            upper=16,
+            upper=24,
+            usual=(1, 16),
             step=1,
             unit="bit",
             effect="readout",
@@ -206,8 +222,9 @@ PARAMETERS: dict[str, ParameterSpec] = {
             "full_scale",
             "Readout full scale",
             lambda chip: chip.readout.full_scale,
-            lower=0.01e-12,
-            upper=1e-9,
+            lower=1e-17,
+            upper=1e-6,
+            usual=(0.01e-12, 1e-9),
             step=0.01e-12,
             unit="pC",
             factor=1e-12,
@@ -225,6 +242,18 @@ PARAMETERS: dict[str, ParameterSpec] = {
         ),
     )
 }
+
+
+def widened(
+    span: tuple[float, float], value: float | None, bounds: tuple[float, float]
+) -> tuple[float, float]:
+    """A span with a value inside, and room beyond a value that lay outside."""
+    lower, upper = span
+    if value is None or lower <= value <= upper:
+        return span
+    if value > upper:
+        return lower, max(value, min(float(f"{2 * value:.2g}"), bounds[1]))
+    return min(value, max(float(f"{value / 2:.2g}"), bounds[0])), upper
 
 
 def values_of(chip: Chip) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from analog_model import vocabulary as v
 from analog_model.chip.layout import LAYOUT_RULES
 from dashboard.history import History
 from dashboard.latest import LatestOnly
-from dashboard.parameters import PARAMETERS, ParameterSpec
+from dashboard.parameters import PARAMETERS, ParameterSpec, values_of, widened
 from dashboard.sources import BUNDLED, CALIBRATED, GIVEN, SYNTHETIC, UPLOAD
 from dashboard.state import CHIP_INPUTS, MAX_LINES, State
 
@@ -151,6 +151,7 @@ class ParameterControls:
     def __init__(self, state: State) -> None:
         self.state = state
         self._showing = False
+        self._spans: dict[str, tuple[float, float]] = {}
         self.widgets: dict[str, pn.widgets.Widget] = {
             name: _widget(spec) for name, spec in PARAMETERS.items()
         }
@@ -184,6 +185,19 @@ class ParameterControls:
                 rows += [self.note] if names == ("drain_sensitivity",) else []
         return rows
 
+    def _span(self, spec: ParameterSpec, value: Any, own: Any) -> tuple[float, float]:
+        """Ends of a slider in SI: the usual ones, wider where the chip's own or the value lies.
+
+        While something is chosen they only widen, lest the slider shrink under a drag.
+        """
+        if spec.choices:
+            return spec.usual
+        bounds = (spec.lower, spec.upper)
+        chosen = getattr(self.state, spec.name) != self.state.param[spec.name].default
+        span = self._spans.get(spec.name, spec.usual) if chosen else spec.usual
+        self._spans[spec.name] = widened(widened(span, own, bounds), value, bounds)
+        return self._spans[spec.name]
+
     def _setter(self, name: str) -> Callable[[param.parameterized.Event], None]:
         spec = PARAMETERS[name]
         choose: LatestOnly[Any] = LatestOnly(lambda value: self.state.param.update({name: value}))
@@ -204,13 +218,13 @@ class ParameterControls:
     def _show(self, *_events: param.parameterized.Event) -> None:
         """Put the values in force on the widgets, without taking that for a user's choice."""
         self._showing = True
-        values = self.state.parameter_values
+        values, own = self.state.parameter_values, values_of(self.state.source_chip)
         try:
             for name, switch in self.switches.items():
                 _set(switch, value=name in self.state.effects)
             for name, value in values.items():
                 spec = PARAMETERS[name]
-                _put(self.widgets[name], spec, value)
+                _put(self.widgets[name], spec, value, self._span(spec, value, own[name]))
                 off = spec.effect is not None and spec.effect not in self.state.effects
                 _set(self.widgets[name], disabled=off)
         finally:
@@ -237,7 +251,7 @@ def _plain_widget(spec: ParameterSpec) -> pn.widgets.Widget:
         labels = {"self_consistent": "self-consistent", "first_order": "first order"}
         options = {labels.get(choice, choice): choice for choice in spec.choices}
         return pn.widgets.Select(label=spec.label, options=options, **WIDTH)
-    start, end = _range(spec)
+    start, end = _ends(spec, spec.usual)
     if spec.integer:
         return pn.widgets.IntSlider(label=spec.title, start=start, end=end, **WIDTH)
     return pn.widgets.FloatSlider(
@@ -250,11 +264,11 @@ def _plain_widget(spec: ParameterSpec) -> pn.widgets.Widget:
     )
 
 
-def _range(spec: ParameterSpec) -> tuple[float, float]:
+def _ends(spec: ParameterSpec, span: tuple[float, float]) -> tuple[float, float]:
     """Ends of a slider, in the unit that it shows."""
     if spec.integer:
-        return int(spec.lower), int(spec.upper)
-    return spec.lower / spec.factor, spec.upper / spec.factor
+        return int(span[0]), int(span[1])
+    return float(f"{span[0] / spec.factor:.6g}"), float(f"{span[1] / spec.factor:.6g}")
 
 
 def _in_si(spec: ParameterSpec, shown: Any) -> Any:
@@ -264,7 +278,9 @@ def _in_si(spec: ParameterSpec, shown: Any) -> Any:
     return min(max(float(shown) * spec.factor, spec.lower), spec.upper)
 
 
-def _put(widget: pn.widgets.Widget, spec: ParameterSpec, value: Any) -> None:
+def _put(
+    widget: pn.widgets.Widget, spec: ParameterSpec, value: Any, span: tuple[float, float]
+) -> None:
     """Show a value in SI; None shows as what its absence means, the handle at rest."""
     if spec.choices:
         _set(widget, value=value)
@@ -272,12 +288,12 @@ def _put(widget: pn.widgets.Widget, spec: ParameterSpec, value: Any) -> None:
     absent = value is None
     shown = (spec.rest if absent else value) / spec.factor
     shown = int(shown) if spec.integer else float(f"{shown:.6g}")
-    start, end = _range(spec)
+    start, end = _ends(spec, span)
     _set(
         widget,
         label=spec.absent_title if absent else spec.title,
         show_value=not absent,
-        # Wider for as long as a chip's own value needs it: what is chosen lies within.
+        # The digits that are shown may lie beyond the end by the last of them.
         start=min(start, shown),
         end=max(end, shown),
         value=shown,

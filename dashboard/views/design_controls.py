@@ -11,7 +11,7 @@ import param
 from analog_model.errors import AnalogModelError
 from analog_model.sweeps.axes import AXES
 from dashboard.design_choices import ACCURACY, MEASURES, NETWORKS, NO_AXIS, RETRAINED, SER
-from dashboard.design_question import MOST_VALUES, SPANS, Span, span_of
+from dashboard.design_question import MOST_VALUES, SPANS, Span, span_of, usual_span
 from dashboard.parameters import PARAMETERS
 from dashboard.state import State
 from dashboard.views.design_numbers import axis_label, axis_unit
@@ -41,7 +41,7 @@ class AxisControls:
         self.axis.param.watch(self._choose, "value")
         for widget in (self.lower, self.upper, self.count):
             widget.param.watch(self._set_span, "value")
-        state.param.watch(self._show, [name, f"{name}_span"])
+        state.param.watch(self._show, [name, f"{name}_span", "source_chip"])
 
     def _factor(self) -> float:
         axis = self.axis.value
@@ -56,7 +56,7 @@ class AxisControls:
             return
         factor = self._factor()
         span = Span(self.lower.value * factor, self.upper.value * factor, self.count.value)
-        usual = SPANS[self.axis.value].text() == span.text()
+        usual = usual_span(self._state, self.axis.value).text() == span.text()
         self._state.param.update({f"{self._name}_span": "" if usual else span.text()})
 
     def _show(self, *_events: Any) -> None:
@@ -81,7 +81,7 @@ class AxisControls:
         self.lower.label, self.upper.label = f"From{unit}", f"To{unit}"
         self.count.label = "Values"
         try:
-            span = span_of(axis, getattr(self._state, f"{self._name}_span"))
+            span = span_of(self._state, axis, getattr(self._state, f"{self._name}_span"))
         except AnalogModelError:
             # The page says what is wrong with it; the boxes keep what was typed.
             return

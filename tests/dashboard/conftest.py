@@ -95,7 +95,8 @@ def served() -> Iterator[Served]:
 def visit(served: Served, context: Any) -> Iterator[Callable[..., Any]]:
     """Open a page of the dashboard at a query; the test fails on any error in it."""
     problems: list[str] = []
-    context.set_default_timeout(15_000)
+    # On a machine that trains beside the tests, a first page takes this long.
+    context.set_default_timeout(30_000)
 
     def watch(page: Any) -> None:
         page.on("pageerror", lambda error: problems.append(f"exception: {error}"))

@@ -76,6 +76,31 @@ def test_a_range_of_a_link_is_checked(text: str) -> None:
     assert "alert" in DesignView(state).empty.object
 
 
+def test_the_usual_range_holds_the_chip_whose_points_can_be_taken() -> None:
+    """A calibrated chip has nine times the usual wire resistance; a large array more lines."""
+    strong = {"wire_resistance": 1829.554, "drain_sensitivity": 0.1}
+    chip = modified_chip(am.synthetic_chip(100, 4), strong, EFFECTS)
+    state = State.from_chip(chip, page="design", sweep_x="wire_resistance")
+    view = DesignView(state)
+    assert view.question is not None
+    over = view.question.over
+    for name, own in (("wire_resistance", 1829.554), ("n_word_lines", 100)):
+        assert over[name][0] < own < over[name][-1]
+        assert position(over[name], own) is not None
+    assert view.controls.x.upper.value == over["wire_resistance"][-1]
+    assert state.sweep_x_span == ""
+    # What can be swept can be taken, up to the end of the range.
+    state.param.update(sweep_x_span="0:90000:4", sweep_y="bits", sweep_y_span="2:16:3")
+    view.readings = Readings.of(view.question)
+    view.take((3, 2))
+    assert (state.chip.bit_line.wire_resistance, state.chip.pulse.bits) == (90_000.0, 16)
+    state.sweep_x_span = "0:200000:4"
+    assert "from 0 to 100000" in view.empty.object
+    state.param.update(sweep_x_span="", wire_resistance=None, bits=None)
+    state.show(am.synthetic_chip(6, 4))
+    assert view.controls.x.upper.value == 200.0
+
+
 def test_a_link_holds_the_sweep() -> None:
     state = State(
         source="synthetic",

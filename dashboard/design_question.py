@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from analog_model.chip import Chip
+from analog_model.chip import Chip, CouplingByClass
 from analog_model.chip.changes import modified_chip
 from analog_model.errors import ConfigurationError
-from analog_model.sweeps.axes import AXES, Value
+from analog_model.sweeps.axes import AXES, Value, chip_at
 from analog_model.version import __version__
 from dashboard.design_choices import NO_AXIS, RETRAINED, SER
 from dashboard.parameters import PARAMETERS, widened
@@ -142,6 +142,18 @@ def question_of(state: State) -> SweepQuestion:
     chip = modified_chip(state.shared_source_chip, kept, state.effects)
     for name in over:
         AXES[name].check(chip)
+    _check_array(chip, over)
     return SweepQuestion(
         chip, over, state.sweep_measure, state.sweep_network, int(state.sweep_epochs)
     )
+
+
+def _check_array(chip: Chip, over: Mapping[str, tuple[Value, ...]]) -> None:
+    """Refuse an array that the chip has no rule for before somebody waits for it."""
+    if isinstance(chip.coupling, CouplingByClass | None) and chip.pulse.stagger is None:
+        return
+    for name in over:
+        if name not in PARAMETERS:
+            # Of two values one at least is another than the chip's; the smallest cost least.
+            for value in over[name][:2]:
+                chip_at(chip, {name: value})

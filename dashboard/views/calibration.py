@@ -43,7 +43,7 @@ from dashboard.views.calibration_parameters import ParameterTables
 from dashboard.views.calibration_residuals import ResidualPlots
 from dashboard.views.calibration_words import beforehand, summary
 from dashboard.views.export import Export, chip_file
-from dashboard.views.html import Html
+from dashboard.views.html import WITHIN, Html
 from dashboard.views.job_run import JobRun
 from dashboard.views.side_by_side import side_by_side
 
@@ -106,7 +106,7 @@ class CalibrationView(pn.viewable.Viewer):
         self.bars, self.steps = ModelBars(self._choose_model), StepBars()
         self.residuals, self.parameters = ResidualPlots(), ParameterTables()
         self.extraction = ExtractionPlots()
-        self.empty = Html("", sizing_mode="stretch_both", margin=0)
+        self.empty = Html("", sizing_mode="stretch_both", margin=0, stylesheets=[WITHIN])
         self.aspects = self._aspects()
         self.layout = self._layout()
         self._watch()

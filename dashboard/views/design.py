@@ -28,7 +28,7 @@ from dashboard.views.design_map import SweepMap
 from dashboard.views.design_numbers import Index, Readings, point_text, position
 from dashboard.views.design_words import invitation, refusal, summary, title
 from dashboard.views.export import Export
-from dashboard.views.html import Html
+from dashboard.views.html import WITHIN, Html
 from dashboard.views.job_run import JobRun
 
 WATCHED = (*CHOICES, *CHIP_INPUTS, "source_chip", "page")
@@ -57,7 +57,7 @@ class DesignView(pn.viewable.Viewer):
         self.export = Export(self, what="sweep")
         self.map, self.curve = SweepMap(self.take), SweepCurve(self.take)
         self.summary = Html("", min_height=22, sizing_mode="stretch_width", margin=(6, 2, 2, 2))
-        self.empty = Html("", sizing_mode="stretch_both", margin=0)
+        self.empty = Html("", sizing_mode="stretch_both", margin=0, stylesheets=[WITHIN])
         self.point = pn.widgets.Select(
             label="Point, the best first", sizing_mode="stretch_width", margin=(0, 8, 0, 0)
         )

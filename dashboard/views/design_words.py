@@ -76,7 +76,11 @@ def invitation(question: SweepQuestion) -> str:
 
 def refusal(error: BaseException) -> str:
     """Why nothing can be swept."""
-    return _box("This cannot be swept", f'<p role="alert">{escape(str(error))}</p>')
+    return _box(
+        "This cannot be swept",
+        f'<p role="alert">{escape(str(error))}</p>'
+        f'<p style="{_MUTED}">Other axes may do, or another chip.</p>',
+    )
 
 
 def _box(heading: str, body: str) -> str:

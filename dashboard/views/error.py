@@ -33,7 +33,7 @@ from dashboard.views.error_numbers import (
 from dashboard.views.error_pattern import PatternStrip
 from dashboard.views.error_scatter import ADJECTIVES, ChargeScatter
 from dashboard.views.export import Export
-from dashboard.views.html import Html
+from dashboard.views.html import WITHIN, Html
 from dashboard.views.side_by_side import side_by_side
 from dashboard.views.waiting import Latest
 
@@ -70,7 +70,7 @@ class ErrorView(pn.viewable.Viewer):
         self.split = _choice("Patterns", SPLIT_LABELS, state.split)
         self.export = Export(self, what="error")
         self.plots = self._plots()
-        self.empty = Html("", sizing_mode="stretch_both", visible=False)
+        self.empty = Html("", sizing_mode="stretch_both", visible=False, stylesheets=[WITHIN])
         self.layout = self._layout()
         self.compared.param.watch(partial(self._choose, "compared"), "value")
         self.split.param.watch(partial(self._choose, "split"), "value")

@@ -19,7 +19,7 @@ from dashboard.training_choices import CHOICES
 from dashboard.training_plan import plan_of
 from dashboard.views.batch import in_one_message
 from dashboard.views.export import Export
-from dashboard.views.html import Html
+from dashboard.views.html import WITHIN, Html
 from dashboard.views.retraining_classes import ClassPlots
 from dashboard.views.retraining_comparison import CANCELLED, Comparison
 from dashboard.views.retraining_controls import Controls
@@ -75,7 +75,7 @@ class RetrainingView(pn.viewable.Viewer):
         self.summary = Html("", min_height=30, sizing_mode="stretch_width", margin=(4, 2, 2, 2))
         self.final = Html("", sizing_mode="stretch_width", margin=0)
         self.curves, self.classes, self.layers = TrainingCurves(), ClassPlots(), LayerPlots()
-        self.empty = Html("", sizing_mode="stretch_both", margin=0)
+        self.empty = Html("", sizing_mode="stretch_both", margin=0, stylesheets=[WITHIN])
         self.layout = self._layout()
         self._watch()
         self._paint()

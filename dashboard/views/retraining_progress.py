@@ -48,10 +48,12 @@ class TrainingProgress:
         self.cancel_button.on_click(lambda _event: cancel())
         self.parts = (self.start_button, self.pause_button, self.cancel_button, self.status)
 
-    def show_buttons(self, *, active: bool, pausing: bool, label: str, possible: bool) -> None:
-        """Which buttons there are; `label` names what the first would do."""
+    def show_buttons(
+        self, *, active: bool, pausing: bool, label: str, possible: bool, offered: bool = True
+    ) -> None:
+        """Which buttons there are; `label` names what the first would do, were it `offered`."""
         for button, visible in (
-            (self.start_button, not active),
+            (self.start_button, offered and not active),
             (self.pause_button, active),
             (self.cancel_button, active),
         ):

@@ -17,7 +17,7 @@ from dashboard.training_curves import JournalTail
 from dashboard.training_queue import Training, training_queue
 from dashboard.views.batch import in_one_message
 from dashboard.views.export import Export
-from dashboard.views.html import Html
+from dashboard.views.html import WITHIN, Html
 from dashboard.views.retraining_comparison import CANCELLED
 from dashboard.views.retraining_progress import TrainingProgress
 from dashboard.views.runs_curves import RunCurves
@@ -87,7 +87,7 @@ class RunsView(pn.viewable.Viewer):
             label="Filter",
             placeholder="Filter: network, way, chip, name",
             sizing_mode="stretch_width",
-            margin=0,
+            margin=(0, 12, 0, 0),
             # As a style: the sum of all `width` would be the least width of the page.
             styles={"flex": "0 0 240px"},
             stylesheets=[UNSEEN_LABEL],
@@ -110,7 +110,12 @@ class RunsView(pn.viewable.Viewer):
         self.curves = RunCurves()
         self.tables = Html("", sizing_mode="stretch_width", margin=0)
         self.empty = Html(
-            "", sizing_mode="stretch_both", margin=0, visible=False, styles=_NARROWABLE
+            "",
+            sizing_mode="stretch_both",
+            margin=0,
+            visible=False,
+            styles=_NARROWABLE,
+            stylesheets=[WITHIN],
         )
         self.layout = self._layout()
         self._watch()
@@ -295,6 +300,7 @@ class RunsView(pn.viewable.Viewer):
             pausing=training is not None and training.standing == "pausing",
             label="Resume",
             possible=bool(resumable),
+            offered=bool(self.runs),
         )
         if training is not None and active:
             self.progress.show_training(training, {name: name for name in training.runs})
@@ -308,7 +314,6 @@ class RunsView(pn.viewable.Viewer):
     def _layout(self) -> pn.Column:
         top = pn.Row(
             self.filter,
-            pn.Spacer(width=12),
             *self.progress.parts,
             self.export.button,
             sizing_mode="stretch_width",

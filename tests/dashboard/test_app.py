@@ -23,6 +23,7 @@ from dashboard import page as page_module
 from dashboard.pages import PAGES, PageSpec
 from dashboard.state import State
 from dashboard.store import upload_store
+from tests.dashboard.retraining_runs import serving
 
 Visit = Callable[..., Page]
 
@@ -278,6 +279,20 @@ def test_a_browser_slower_than_its_session_gets_every_part(
         "ids => ids.every(id => Bokeh.documents[0]._all_models.has(id))",
         arg=[model.id for model in session.document.models],
     )
+
+
+def test_a_page_that_has_nothing_yet_has_nothing_to_scroll(visit: Visit, tmp_path: Path) -> None:
+    with serving(tmp_path):
+        for name in ("calibration", "retraining", "runs", "design"):
+            page = visit(f"?page={name}")
+            expect(page.locator("main").get_by_role("heading").first).to_be_visible()
+            page.wait_for_function(
+                "(m => m.scrollHeight <= m.clientHeight)(document.getElementById('main'))"
+            )
+        page = visit("?page=runs")
+        expect(page.get_by_text("No training runs yet")).to_be_visible()
+        # Nothing is there that could be resumed.
+        expect(page.get_by_role("button", name="Resume")).to_be_hidden()
 
 
 def test_keyboard_reaches_every_control(visit: Visit) -> None:

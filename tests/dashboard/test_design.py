@@ -13,6 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import analog_model as am
+from analog_model.chip import CouplingByCell
 from analog_model.chip.changes import modified_chip
 from analog_model.errors import ConfigurationError
 from analog_model.sweeps.plan import SweepPoint
@@ -74,6 +75,26 @@ def test_a_range_of_a_link_is_checked(text: str) -> None:
     with pytest.raises(ConfigurationError, match="range of input code"):
         question_of(state)
     assert "alert" in DesignView(state).empty.object
+
+
+def test_an_array_without_a_rule_is_refused_before_the_sweep() -> None:
+    """A calibrated chip uploaded as YAML states its coupling cell by cell."""
+    chip = am.synthetic_chip(6, 4)
+    assert chip.coupling is not None
+    by_cell = CouplingByCell(
+        offsets=chip.coupling.offsets, kappa=chip.coupling.kappa_of_cells(chip.layout)
+    )
+    state = State.from_chip(chip.replace(coupling=by_cell))
+    view = DesignView(state)
+    assert "cannot be swept" in view.empty.object
+    assert "layout class" in view.empty.object
+    assert view.run.start_button.disabled
+    state.sweep_y = "wire_resistance"
+    state.param.update(drain_sensitivity=0.1)
+    assert view.question is not None
+    state.sweep_x = "layout_rule"
+    assert view.question is None
+    assert "known by class" in view.empty.object
 
 
 def test_the_usual_range_holds_the_chip_whose_points_can_be_taken() -> None:

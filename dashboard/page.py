@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import logging
-from functools import lru_cache
+from functools import lru_cache, partial
 from html import escape
 from typing import Any
 from urllib.parse import parse_qsl
@@ -24,6 +24,7 @@ from dashboard import links
 from dashboard.hints import hints
 from dashboard.notices import Notice
 from dashboard.pages import PAGES
+from dashboard.sessions import is_drawing
 from dashboard.sidebar import EFFECT_LABELS, Sidebar
 from dashboard.sources import CALIBRATED, UPLOAD
 from dashboard.state import State
@@ -110,12 +111,7 @@ class Page:
 
         The view is built once the page is on its way: while the browser compiles Bokeh.
         """
-        # Panel takes a session for connected only once its page has drawn itself, and until then
-        # throws changes of layouts away, for the browser would fetch them with the document. A
-        # browser that has fetched it already, such as a slow one whose session had to be made
-        # anew, would never get the view, and stumble over every later word of it.
-        pn.state._connected[document] = True  # noqa: SLF001 - Panel has no other switch
-        document.add_timeout_callback(self._show_view, VIEW_DELAY_MS)
+        document.add_timeout_callback(partial(self._show_first_view, document), VIEW_DELAY_MS)
         document.on_event("document_ready", self._correct_link)
         code = "window.analogModel.connected()"
         document.js_on_event("document_ready", CustomJS(code=code))
@@ -153,6 +149,16 @@ class Page:
             self._write_link()
 
     def _on_page(self, _event: param.parameterized.Event) -> None:
+        self._show_view()
+
+    def _show_first_view(self, document: Document) -> None:
+        """The view of the page asked for, unless the browser is drawing what it fetched.
+
+        So it is where a slow browser's session had to be made anew over the websocket.
+        """
+        if is_drawing(document):
+            document.add_timeout_callback(partial(self._show_first_view, document), VIEW_DELAY_MS)
+            return
         self._show_view()
 
     def _show_view(self) -> None:

@@ -63,6 +63,18 @@ def drop_dead_callbacks() -> None:
             del Callback.registry[source]
 
 
+def is_drawing(document: Document | None) -> bool:
+    """Whether a browser has fetched the session's document, and not drawn it yet.
+
+    Until it has, Panel throws away changes of layouts, and whatever changes while events are
+    held: it expects them to be fetched with the document. They would be missing, and every
+    later message that names them fail.
+    """
+    context = None if document is None else document.session_context
+    session = getattr(context, "session", None)
+    return session is not None and session.connection_count > 0 and not pn.state.loaded
+
+
 def register(state: State) -> None:
     """Remember which state belongs to the session being built."""
     if pn.state.curdoc is not None:

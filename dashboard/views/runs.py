@@ -308,6 +308,8 @@ class RunsView(pn.viewable.Viewer):
             self.progress.say(training.error, "error")
         elif resumable:
             self.progress.say(f"{resumable[0]} was interrupted; Resume goes on where it was.")
+        elif any(run.status == INTERRUPTED for run in (self.runs or {}).values()):
+            self.progress.say("Tick an interrupted run to resume it.")
         else:
             self.progress.say("")
 

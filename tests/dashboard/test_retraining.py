@@ -253,6 +253,13 @@ def test_only_what_was_interrupted_is_resumed(
             shutil.copytree(folder / run.name, tmp_path / run.name)
         (tmp_path / plan.runs[1].name / "record.nc").unlink()
         assert RetrainingView(State(**CHOSEN)).progress.start_button.label == "Resume"
+        # The list of runs says how to go on with one.
+        progress = RunsView(State(page="runs")).progress
+        assert (progress.start_button.visible, progress.start_button.disabled) == (True, True)
+        assert "Tick an interrupted run" in progress.status.object
+        progress = RunsView(State(page="runs", compared_runs=plan.runs[1].name)).progress
+        assert not progress.start_button.disabled
+        assert "Resume goes on" in progress.status.object
 
 
 def test_runs_are_compared_over_seeds(folder: Path, plan: TrainingPlan, tmp_path: Path) -> None:

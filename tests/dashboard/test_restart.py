@@ -92,6 +92,7 @@ def test_a_link_to_chips_of_before_opens_after_a_restart(
         {"name": "chip.yaml", "mimeType": "text/yaml", "buffer": chip.to_yaml().encode()},
     )
     expect(page.locator("#chip-name")).to_have_text("of before")
+    page.wait_for_function("location.search.includes('upload=')")
     link = page.evaluate("location.search")
     page.evaluate("window.ofBefore = true")
     restartable.kill()

@@ -162,6 +162,8 @@ GRADIENTS = {
 }
 
 
+# The derivative of what few modes give, two or more of each, is as exact.
+SHORT = Expansion(3, 4, 2, 3, 2, lifted_modes=True, own_apart=False)
 N_DIRECTIONS = 6
 
 
@@ -181,7 +183,7 @@ def slopes_along(
     return torch.stack(found), torch.stack(expected)
 
 
-@pytest.mark.parametrize("expansion", [Expansion(), RICH], ids=["cheap", "rich"])
+@pytest.mark.parametrize("expansion", [Expansion(), SHORT], ids=["cheap", "rich"])
 @pytest.mark.parametrize("line", ["clamped", "droop"])
 @pytest.mark.parametrize("case", GRADIENTS)
 def test_gradients_are_those_of_finite_differences(

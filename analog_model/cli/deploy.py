@@ -13,6 +13,7 @@ from analog_model.cli.deployment_report import (
     print_deployment,
     reading_rows,
 )
+from analog_model.cli.option_names import layer_settings_as_options
 from analog_model.cli.work import progress_bar, undisturbed
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ def deploy(
     and latency. What is assumed is printed with the result.
     """
     require_destination(to, force=force)
-    with progress_bar("Deploying", quiet=as_json) as tell:
+    with layer_settings_as_options(), progress_bar("Deploying", quiet=as_json) as tell:
         from analog_model.deployment import trained
 
         effects = _effects(

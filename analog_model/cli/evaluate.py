@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from analog_model.cli import output, settings
 from analog_model.cli import training_options as options
+from analog_model.cli.option_names import layer_settings_as_options
 from analog_model.cli.work import progress_bar
 from analog_model.errors import ConfigurationError
 
@@ -52,7 +53,11 @@ def evaluate(
         raise ConfigurationError(
             "option --chips", expected="--chip, whose kind they are", got="none"
         )
-    with progress_bar("Evaluating", quiet=as_json) as tell, thread_count(threads):
+    with (
+        layer_settings_as_options(),
+        progress_bar("Evaluating", quiet=as_json) as tell,
+        thread_count(threads),
+    ):
         found = evaluate_run(
             run,
             family=family,
@@ -109,12 +114,14 @@ def _report(found: xr.Dataset, *, as_json: bool) -> None:
             zip(found["label"].values.tolist(), nominal["class_accuracy"].values, strict=True)
         ),
     }
-    if "mean" in found:
+    if found.sizes.get("chip", 1) > 1:
+        others = found["accuracy"][1:]
         summary["chips"] = {
-            "count": found.sizes["chip"] - 1,
-            "mean": float(found["mean"]),
-            "spread": float(found["spread"]),
-            "lowest": float(found["accuracy"][1:].min()),
+            "count": others.size,
+            "mean": float(others.mean()),
+            # A single chip has none.
+            "spread": float(found["spread"]) if "spread" in found else None,
+            "lowest": float(others.min()),
         }
     if "layer" in found.dims:
         summary["layers"] = [
@@ -131,6 +138,13 @@ def _report(found: xr.Dataset, *, as_json: bool) -> None:
         _print(summary)
 
 
+def _on_others(chips: dict[str, Any]) -> dict[str, str]:
+    if chips["count"] == 1:
+        return {"on 1 other chip": f"{chips['mean']:.2%}"}
+    spread = f"{chips['mean']:.2%}, spread {chips['spread']:.2%}, lowest {chips['lowest']:.2%}"
+    return {f"on {chips['count']} other chips": spread}
+
+
 def _print(summary: dict[str, Any]) -> None:
     facts = {
         "images": summary["images"],
@@ -139,10 +153,7 @@ def _print(summary: dict[str, Any]) -> None:
         "test accuracy": f"{summary['accuracy']:.2%} ± {summary['standard_error']:.2%}",
     }
     if "chips" in summary:
-        one = summary["chips"]
-        facts[f"on {one['count']} other chips"] = (
-            f"{one['mean']:.2%}, spread {one['spread']:.2%}, lowest {one['lowest']:.2%}"
-        )
+        facts.update(_on_others(summary["chips"]))
     classes = [f"{name} {value:.1%}" for name, value in summary["class_accuracy"].items()]
     facts["by class"] = ", ".join(classes)
     output.print_facts(f"Evaluation of {summary['network']}", facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ import typer
 from analog_model.cli import output, settings
 from analog_model.cli import training_options as options
 from analog_model.cli.freed_memory import keep_freed_memory
+from analog_model.cli.option_names import layer_settings_as_options
 from analog_model.cli.work import progress_bar
 from analog_model.errors import ConfigurationError, nearest_name
 
@@ -102,7 +104,7 @@ def _trained(
 ) -> TrainingResult:
     from analog_model.nn.training import train as training
 
-    with progress_bar("Training", quiet=quiet) as tell:
+    with layer_settings_as_options(), progress_bar("Training", quiet=quiet) as tell:
         return training.train(
             configuration,
             run_directory=run,
@@ -148,7 +150,9 @@ def _configuration(
         changes["layer"] = {**changes.get("layer", {}), **of_layers}
     if "chips" in given:
         changes["variation"] = {**changes.get("variation", {}), "n_chips": changes.pop("chips")}
-    return recipe(network, mode=named, images=images, retrained=retrained, changes=changes)
+    # A file's setting is called as the file calls it.
+    with layer_settings_as_options() if of_layers else contextlib.nullcontext():
+        return recipe(network, mode=named, images=images, retrained=retrained, changes=changes)
 
 
 def _require_nothing_else(given: dict[str, Any]) -> None:

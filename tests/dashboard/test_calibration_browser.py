@@ -78,6 +78,8 @@ def test_the_page_in_a_browser(visit: Visit, served: Any) -> None:
                        || (e.shadowRoot ? find(e.shadowRoot) : null), null);
            const bar = find(document); return bar && bar.value > 5; }""",
         timeout=90_000,
+        # At each frame the look through every shadow root would leave little to the run.
+        polling=200,
     )
     expect(progress).to_be_visible()
     page.evaluate(WATCH_CANCEL)

@@ -6,6 +6,10 @@ import asyncio
 import http.client
 import json
 import logging
+import os
+import socket
+import subprocess
+import sys
 import threading
 import urllib.parse
 from collections.abc import Iterator
@@ -243,16 +247,23 @@ def test_a_log_line_says_when_and_where(capsys: pytest.CaptureFixture[str]) -> N
     assert line[4] == line[7] == "-"
 
 
-def test_the_container_runs_as_nobody_special() -> None:
-    """As far as it can be checked without building it: instructions, user, what it starts."""
+def container_steps() -> list[tuple[str, str]]:
+    """Instructions of the Dockerfile with what follows each."""
     lines = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ").splitlines()
     steps = [line.split(maxsplit=1) for line in lines if line and not line.startswith("#")]
-    names = [step[0] for step in steps]
+    return [(name, rest) for name, rest in steps]
+
+
+def test_the_container_runs_as_nobody_special() -> None:
+    """As far as it can be checked without building it: instructions, user, what it starts."""
+    steps = container_steps()
+    names = [name for name, _ in steps]
     known = {"FROM", "WORKDIR", "COPY", "RUN", "USER", "ENV", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT"}
     assert set(names) <= known
     assert names[0] == "FROM"
+    # A cluster that forbids root asks for a number.
     user = next(rest for name, rest in steps if name == "USER")
-    assert user.split(":")[0] not in ("root", "0")
+    assert int(user.split(":")[0]) > 0
     assert names.index("USER") < names.index("ENTRYPOINT")
     assert any("-c constraints.txt" in rest for name, rest in steps if name == "RUN")
     started = json.loads(next(rest for name, rest in steps if name == "ENTRYPOINT"))
@@ -261,3 +272,22 @@ def test_the_container_runs_as_nobody_special() -> None:
         if name == "COPY":
             for part in rest.split()[:-1]:
                 assert part.startswith("--") or (ROOT / part).exists(), part
+
+
+def test_the_containers_check_tells_a_server_from_none(port: int) -> None:
+    """A proxy that the container was given for the network outside has no part in it."""
+    steps = dict(container_steps())
+    _, _, command = steps["HEALTHCHECK"].partition("CMD")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        nobody = taken.getsockname()[1]
+        for asked, expected in ((port, True), (nobody, False)):
+            _, *arguments = json.loads(command.replace(steps["EXPOSE"], str(asked)))
+            done = subprocess.run(
+                [sys.executable, *arguments],
+                env={**os.environ, "http_proxy": f"http://127.0.0.1:{nobody}"},
+                capture_output=True,
+                check=False,
+                timeout=60,
+            )
+            assert (done.returncode == 0) is expected, done.stderr.decode()

@@ -38,7 +38,9 @@ state = State.from_chip(am.starting_chip(measurement), measurement)""",
 TRAINING = "training.ipynb"
 TRAINING_CELLS = (
     """import panel as pn
-from dashboard import DeploymentView, DesignView, RetrainingView, RunsView, State
+from dashboard import DeploymentView, DesignView, RetrainingView, RunsView, State, training_plan
+from tests.dashboard.retraining_runs import short_recipe
+training_plan.recipe = short_recipe  # before anything is planned
 pn.extension(inline=True)
 state = State(defences=["hardware_aware"], epochs=2)""",
     *(

@@ -162,26 +162,27 @@ GRADIENTS = {
 }
 
 
+# The derivative of what few modes give, two or more of each, is as exact.
+SHORT = Expansion(3, 4, 2, 3, 2, lifted_modes=True, own_apart=False)
 N_DIRECTIONS = 6
 
 
 def slopes_along(
-    loss: Callable[[Tensor], Tensor], at: Tensor, gradient: Tensor
+    losses: Callable[[Tensor], Tensor], at: Tensor, gradient: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Slopes by the gradient, by central differences of fourth order; up or down everywhere."""
+    """Slopes by the gradient, by central differences of fourth order; up or down everywhere.
+
+    `losses` gives one number for each of a stack of points.
+    """
     generator, step = torch.Generator().manual_seed(2), 2.0**-12
-    found, expected = [], []
-    for _ in range(N_DIRECTIONS):
-        along = torch.randint(0, 2, at.shape, generator=generator) * 2.0 - 1
-        nudge = step * along
-        near = loss(at + nudge) - loss(at - nudge)
-        far = loss(at + 2 * nudge) - loss(at - 2 * nudge)
-        found.append((gradient * along).sum())
-        expected.append((8 * near - far) / (12 * step))
-    return torch.stack(found), torch.stack(expected)
+    along = torch.randint(0, 2, (N_DIRECTIONS, *at.shape), generator=generator) * 2.0 - 1
+    points = torch.cat([at + offset * step * along for offset in (-2, -1, 1, 2)])
+    below, low, high, above = losses(points).view(4, N_DIRECTIONS)
+    found = (gradient * along).flatten(1).sum(1)
+    return found, (8 * (high - low) - (above - below)) / (12 * step)
 
 
-@pytest.mark.parametrize("expansion", [Expansion(), RICH], ids=["cheap", "rich"])
+@pytest.mark.parametrize("expansion", [Expansion(), SHORT], ids=["cheap", "rich"])
 @pytest.mark.parametrize("line", ["clamped", "droop"])
 @pytest.mark.parametrize("case", GRADIENTS)
 def test_gradients_are_those_of_finite_differences(
@@ -196,16 +197,21 @@ def test_gradients_are_those_of_finite_differences(
     current = 0.1 + 0.8 * layer.currents()
     product = ClosedFormProduct(arrays, expansion, width.flatten())
 
-    def loss(width: Tensor, current: Tensor) -> Tensor:
-        charge = multiplied(product, width, current)
-        return (charge * torch.linspace(0.7, 1.9, charge.numel()).view_as(charge)).sum()
+    def losses(widths: Tensor, current: Tensor) -> Tensor:
+        """Of a stack of widths at once, as the vectors of a batch do not meet."""
+        charge = multiplied(product, widths.flatten(0, 1), current).reshape(len(widths), -1)
+        return charge @ torch.linspace(0.7, 1.9, charge.shape[1])
 
     leaves = width.clone().requires_grad_(), current.clone().requires_grad_()
-    by_width, by_current = torch.autograd.grad(loss(*leaves), leaves)
+    by_width, by_current = torch.autograd.grad(losses(leaves[0][None], leaves[1]).sum(), leaves)
     with torch.no_grad():
         for found, expected in (
-            slopes_along(lambda moved: loss(moved, current), width, by_width),
-            slopes_along(lambda moved: loss(width, moved), current, by_current),
+            slopes_along(lambda points: losses(points, current), width, by_width),
+            slopes_along(
+                lambda points: torch.cat([losses(width[None], one) for one in points]),
+                current,
+                by_current,
+            ),
         ):
             assert float((found - expected).abs().max() / expected.abs().max()) < 1e-7
 

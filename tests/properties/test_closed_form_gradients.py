@@ -27,6 +27,9 @@ from tests.properties.test_gradients import (
 EXPANSION = Expansion(
     n_nodes=5, overlap_order=4, n_space=4, n_time=12, n_modal_nodes=4, lifted_modes=True
 )
+# The derivative of what few modes give, two or more of each, is as exact. Of the nodes there are
+# enough that their shift with the largest current makes no difference.
+SHORT = replace(EXPANSION, n_space=2, n_time=3)
 DIFFERENTIABLE = ("cell_current", "kappa", "dead_time", "capacitance", "pulse_width")
 NESTED_CASES = [case for case in CASES if case[0] != "staggered"]
 
@@ -55,7 +58,7 @@ def test_autograd_equals_finite_differences(
     alignment: str, law: str, coupling: str, solution: str, own_apart: bool
 ) -> None:
     chip = full_chip(alignment, law, coupling, solution)
-    expansion = replace(EXPANSION, own_apart=own_apart)
+    expansion = replace(SHORT, own_apart=own_apart)
     found = own_gradients(chip, expansion)
     values = {**chip_parameters(chip), "pulse_width": WIDTHS}
     # Every pulse here is longer than the dead time, or shorter: the former lose what it gains.

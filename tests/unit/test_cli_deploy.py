@@ -90,7 +90,7 @@ def test_strong_couplings_need_a_wider_tolerance(folder: Path, tmp_path: Path) -
     options = ("--chip", folder / "harshest.yaml", "--to", tmp_path / "out", "--chips", 1)
     refused = run(folder / "float", *options, "--images", 100)
     assert refused.exit_code == 2
-    assert "a closed form within 0.001 of the slot simulation" in refused.stderr
+    assert "option --tolerance: expected a closed form within 0.001 of the" in refused.stderr
     facts = results(folder / "float", *options, "--images", 100, "--tolerance", 0.05)
     assert facts["accuracy"]["images"] == 100
 
@@ -114,7 +114,7 @@ def test_cells_are_written_to_a_tolerance_of_their_own(folder: Path, tmp_path: P
         (("aware", "--images", "2000"), "1 to 1000"),
         (("aware", "--reading", "one_hot"), "WriteVerify.reading"),
         (("aware", "--array-shape", "16"), "WORDLINESxBITLINES"),
-        (("aware", "--tolerance", "2"), "LayerConfiguration.tolerance"),
+        (("aware", "--tolerance", "2"), "option --tolerance: expected less than 1"),
     ],
 )
 def test_what_cannot_be_is_told_in_a_line(
@@ -125,3 +125,12 @@ def test_what_cannot_be_is_told_in_a_line(
     assert done.exit_code == 2
     assert message in done.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_chip_without_pulse_codes_asks_for_the_window(folder: Path, tmp_path: Path) -> None:
+    uncoded = deployable_chip(16, 16, pulse=am.Pulse(dead_time=2e-9)).to_yaml()
+    (tmp_path / "chip.yaml").write_text(uncoded)
+    done = run(folder / "float", "--chip", tmp_path / "chip.yaml", "--to", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "option --window: expected the widest pulse" in done.stderr
+    assert done.stderr.rstrip().endswith("Give --window.")

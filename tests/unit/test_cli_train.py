@@ -99,10 +99,42 @@ def test_a_chip_whose_cells_differ_needs_a_wider_tolerance(folder: Path) -> None
     judging = ("evaluate", folder / "float", "--chip", folder / "chip.yaml", "--chips", 2)
     refused = run(*judging, "--mismatch", 0.1)
     assert refused.exit_code == 2
-    assert "a closed form within 0.001 of the slot simulation" in one_line(refused.stderr)
+    told = one_line(refused.stderr)
+    assert "option --tolerance: expected a closed form within 0.001 of the slot simulation" in told
+    assert told.endswith("Give a larger --tolerance.")
     done = run(*judging, "--mismatch", 0.1, "--tolerance", 0.05, "--json")
     assert done.exit_code == 0, done.stderr
     assert json.loads(done.stdout)["chips"]["count"] == 2
+
+
+def test_one_other_chip_is_told_as_several_are(folder: Path) -> None:
+    """Their spread apart, which one chip does not have."""
+    judging = ("evaluate", folder / "float", "--chip", folder / "chip.yaml", "--chips", 1)
+    done = run(*judging, "--json")
+    assert done.exit_code == 0, done.stderr
+    facts = json.loads(done.stdout)["chips"]
+    assert (facts["count"], facts["spread"], facts["lowest"]) == (1, None, facts["mean"])
+    printed = run(*judging)
+    assert f"on 1 other chip {facts['mean']:.2%}" in one_line(printed.stdout)
+
+
+def test_a_training_out_of_the_tolerances_reach_names_the_option(
+    folder: Path, tmp_path: Path
+) -> None:
+    training = ("train", "mlp_4x4", "--mode", "hardware-aware", "--from", folder / "float")
+    done = run(
+        *(*training, "--chip", folder / "chip.yaml", "--options", folder / "options.yaml"),
+        *("--tolerance", 1e-12, "--run", tmp_path / "run"),
+    )
+    assert done.exit_code == 2
+    assert "layer '1': option --tolerance: expected a closed form" in one_line(done.stderr)
+
+
+def test_a_setting_of_a_file_keeps_the_files_name(tmp_path: Path) -> None:
+    (tmp_path / "options.yaml").write_text(yaml.safe_dump({"layer": {"tolerance": 2.0}}))
+    done = run("train", "lenet5", "--options", tmp_path / "options.yaml")
+    assert done.exit_code == 2
+    assert "LayerConfiguration.tolerance: expected" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -116,6 +148,7 @@ def test_a_chip_whose_cells_differ_needs_a_wider_tolerance(folder: Path) -> None
         (["train", "lenet5", "--array-shape", "16"], "WORDLINESxBITLINES"),
         (["train", "lenet5", "--resume", "{}/float"], "none with --resume"),
         (["train", "--resume", "{}/float", "--epochs", "3"], "option --epochs: expected none"),
+        (["train", "lenet5", "--tolerance", "2"], "option --tolerance: expected less than 1"),
         (["train", "--resume", "{}/nothing"], "the directory of a training run"),
         (["train", "mlp_4x4", "--run", "{}/float"], "a name that is not taken, got a run"),
         (["train", "mlp_4x4", "--options", "{}/chip.yaml"], "TrainingConfiguration.name"),

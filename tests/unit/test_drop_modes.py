@@ -122,7 +122,7 @@ def test_all_modes_give_the_quadratic_form() -> None:
 def test_what_is_left_out_of_the_diagonal_is_kept(n_space: int, n_time: int) -> None:
     # Over the sample that they were made for, modes and own part hold all of R_jj t_j.
     n, generator = 5, np.random.default_rng(5)
-    sample = generator.uniform(0, 1, (800, n))
+    sample = generator.uniform(0, 1, (40, n))
     found = modes.drop_modes(wire(n), 2.0, sample, n_space=n_space, n_time=n_time)
     np.testing.assert_allclose(found.diagonal, 2 * np.diag(wire(n)), rtol=1e-12)
     for j in range(n):

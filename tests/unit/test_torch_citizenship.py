@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import io
 import json
 import subprocess
@@ -75,9 +76,15 @@ def build(settings: str = "everything", model: Callable[[], nn.Module] = small_m
     )
 
 
+@functools.cache
+def built(settings: str) -> Any:
+    """Converted once, which for physics takes a second: never handed out itself."""
+    return build(settings)
+
+
 @pytest.fixture(params=SETTINGS)
 def network(request: pytest.FixtureRequest) -> Any:
-    return build(request.param)
+    return copy.deepcopy(built(request.param))
 
 
 def gradients(network: nn.Module, x: Tensor) -> list[Tensor]:
@@ -284,12 +291,12 @@ import sys
 import torch
 import torch.distributed as distributed
 from torch.nn.parallel import DistributedDataParallel
-from tests.unit.test_torch_citizenship import build, images
+from tests.unit.test_torch_citizenship import build, images, tiny_model
 
 rank, store, out = int(sys.argv[1]), sys.argv[2], sys.argv[3]
 torch.set_num_threads(1)
 distributed.init_process_group("gloo", init_method=f"file://{store}", rank=rank, world_size=2)
-network = build("physics")
+network = build("physics", tiny_model)
 parallel = DistributedDataParallel(network)
 x = images(8)[4 * rank : 4 * rank + 4]
 parallel(x).square().sum(1).mean().backward()
@@ -314,7 +321,7 @@ def test_two_processes_have_the_gradients_of_one(tmp_path: Path) -> None:
     for worker in workers:
         _, complaint = worker.communicate(timeout=120)
         assert worker.returncode == 0, complaint
-    network = build("physics")
+    network = build("physics", tiny_model)
     network(images(8)).square().sum(1).mean().backward()
     for rank in range(2):
         found = torch.load(f"{arguments[1]}.{rank}", weights_only=True)

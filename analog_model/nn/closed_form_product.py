@@ -9,31 +9,19 @@ are linear in their currents.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from analog_model.nn.layer_arrays import LayerArrays
+from analog_model.nn.recomputation import recomputed
 from analog_model.nn.row_tiling import UNUSED
 from analog_model.nn.tiled_kernel import TiledKernel
-from analog_model.nn.word_line_units import WordLineUnits, word_line_units
-from analog_model.physics import bit_line, cell, interpolation, overlap
-from analog_model.physics.closed_form import (
-    Expansion,
-    lift_derivatives,
-    lifts,
-    lost_charge,
-    lost_difference,
-    modal_courses,
-    modal_widths,
-)
+from analog_model.nn.unit_widths import UnitWidths
+from analog_model.nn.word_line_units import word_line_units
+from analog_model.physics import bit_line, cell, interpolation
+from analog_model.physics.closed_form import Expansion, lost_charge, lost_difference
 from analog_model.physics.drop_modes import drop_modes
-from analog_model.physics.lifted_widths import lifted_widths
-
-# Relative lift by sets of neighbours below which an expansion to pairs leaves them out.
-_LEAST_LIFT = 2e-4
 
 
 class ClosedFormProduct(nn.Module):
@@ -68,48 +56,22 @@ class ClosedFormProduct(nn.Module):
         self._n_channels = rows.n_channels
         units = word_line_units(rows, arrays.aggressors, arrays.kappa)
         self._units = units
-        self._sets = overlap.neighbour_sets(len(arrays.aggressors), expansion.overlap_order)
         n_nodes = expansion.n_nodes if len(arrays.aggressors) else 1
         self._nodes = interpolation.nodes(1.0, self._specific, n_nodes)
         self._modal_nodes = interpolation.nodes(1.0, self._specific, expansion.n_modal_nodes)
         self._kernel = TiledKernel(arrays, units)
-        self._plan_lifts(arrays, units)
+        self._shares_sums = not expansion.own_sums
         self._plan_drop(arrays, sample)
-
-    def _plan_lifts(self, arrays: LayerArrays, units: WordLineUnits) -> None:
-        exists = torch.from_numpy(units.neighbour_channel != UNUSED)[:, :, None]
-        # A neighbour that does not exist lifts nothing, whatever stands in its place.
-        kappa = torch.from_numpy(arrays.kappa[:, units.line]) * exists
-        self._coupled = len(kappa) > 0
-        if not self._coupled:
-            return
-        kappas = [kappa[:, :, index] for index, _, _ in arrays.class_of_slice]
-        tables = [lifts(own, self._sets, self._nodes, self._modal_nodes) for own in kappas]
-        # Of each class the first node, then what the others see beyond it.
-        effective = torch.stack([table.effective for table in tables], 2)
-        effective = torch.cat([effective[:1], effective[1:] - effective[:1]])
-        # The derivative of every class by each kappa, for cells that depart from their class.
-        middle = interpolation.nodes(1.0, self._specific, 1)
-        self._middle_sensitivity = -math.expm1(-middle[0]) / middle[0] if middle[0] else 1.0
-        departures = [lift_derivatives(own, self._sets, middle[0]) for own in kappas]
-        # What the modes see is linear in the effective widths, and the mean over the classes:
-        # at each of its nodes a sum of what the others see, weighted by Lagrange's polynomials.
-        shares = interpolation.shares(self._nodes, self._modal_nodes)
-        share = torch.tensor([[1.0, *own[1:]] for own in shares]).to(effective)
-        modal = torch.einsum("rq,qscv->rsv", share, effective / len(tables))
-        if self.expansion.lifted_modes or arrays.segment_resistance is None:
-            modal = modal[:0]
-        self._n_rows = [len(effective), len(modal), len(kappa)]
-        # Each (set, class, unit).
-        self._tables: list[str] = []
-        self._present: list[list[int]] = []
-        least = _LEAST_LIFT if self.expansion.overlap_order <= 2 else 0.0
-        for row in (*effective, *modal.unsqueeze(2), *torch.stack(departures, 2)):
-            self._keep(f"_table_{len(self._tables)}", row)
-            self._tables.append(f"_table_{len(self._tables)}")
-            largest = row.abs().amax(dim=(1, 2))
-            self._present.append(torch.nonzero(largest > least).flatten().tolist())
-        self._keep("_modal_table", torch.stack([table.modal for table in tables])[..., None, None])
+        self._coupled = len(arrays.aggressors) > 0
+        self._widths = UnitWidths(
+            arrays,
+            units,
+            expansion,
+            nodes=self._nodes,
+            modal_nodes=self._modal_nodes,
+            time=self._time,
+            coarse=coarse,
+        )
 
     def _plan_drop(self, arrays: LayerArrays, sample: Tensor) -> None:
         self._time: list[list[float]] = []
@@ -150,7 +112,7 @@ class ClosedFormProduct(nn.Module):
         self.register_buffer(name, tensor, persistent=False)
 
     def extra_repr(self) -> str:
-        return f"{self._units.n_units} units, {self.expansion}"
+        return str(self.expansion)
 
     # Products -----------------------------------------------------------------------------
 
@@ -172,22 +134,21 @@ class ClosedFormProduct(nn.Module):
         batch = width.shape[0]
         image = width.reshape(batch * self._n_groups, self._n_channels, *width.shape[2:])
         cells = self._kernel.unit_currents(current)
-        effective, modal, departing = self._widths(
-            *self._kernel.neighbourhood(image), departures=kappa_deviation is not None
-        )
-        modes = self._modes(modal, cells, batch) if self._time else []
+        widths = self._widths(image, departures=kappa_deviation is not None)
+        effective = widths.effective
+        modes = self._modes(widths.modal, cells, batch) if self._time else []
         parts = self._node_currents(cells)
         if kappa_deviation is not None and self._coupled:
-            effective = effective + departing
+            effective = effective + widths.departing
             parts = parts + self._departing_currents(cells, kappa_deviation)
         if self._capacitance is None:
             # Linear in the currents: both lines of a weight share one product.
             charge = self._corrected(effective, [_plus_less_minus(part) for part in parts], batch)
             for half_sum, half_difference in modes:
-                lost = lost_difference(half_sum, half_difference, self._feedback)
+                lost = recomputed(lost_difference, half_sum, half_difference, self._feedback)
                 # The main product sets the precision, also of autocast.
                 charge = charge - lost.to(charge.dtype)
-            return charge.flatten(1, 2)
+            return charge.flatten(-2).permute(0, 3, 1, 2)
         charges = []
         for tile, on_tile in enumerate(self._kernel.tile_cells):
             lines = [
@@ -198,7 +159,7 @@ class ClosedFormProduct(nn.Module):
                 losses = self._lost(*modes[tile])
                 lines = [line - loss for line, loss in zip(lines, losses, strict=True)]
             charges.append(self._drooped(lines[0]) - self._drooped(lines[1]))
-        return torch.stack(charges).sum(0).flatten(1, 2)
+        return torch.stack(charges).sum(0).flatten(-2).permute(0, 3, 1, 2)
 
     def _node_currents(self, cells: Tensor) -> list[Tensor]:
         """Currents that meet the first node's widths, and what the others see beyond it."""
@@ -213,7 +174,7 @@ class ClosedFormProduct(nn.Module):
         by_kappa = [self._kernel.unit_currents(own) for own in deviation]
         answer = cells
         if self._specific is not None:
-            middle = cells.new_tensor(self._middle_sensitivity)
+            middle = cells.new_tensor(self._widths.middle_sensitivity)
             specific = self._specific_like(cells)
             answer = cells * cell.sensitivity(cells, specific) / middle
         return [answer * own for own in by_kappa]
@@ -225,62 +186,11 @@ class ClosedFormProduct(nn.Module):
         charge = self._kernel.product(widths[:1], weights[:1], batch, tile=tile)
         if len(weights) == 1:
             return charge
-        beyond = [self._coarse(width) for width in widths[1:]]
-        coarse = [self._coarse(weight) for weight in weights[1:]]
-        return charge + self._kernel.product(beyond, coarse, batch, tile=tile).to(charge.dtype)
+        beyond = [self._coarse(weight) for weight in weights[1:]]
+        return charge + self._kernel.product(widths[1:], beyond, batch, tile=tile).to(charge.dtype)
 
     def _coarse(self, values: Tensor) -> Tensor:
         return values.bfloat16() if self._is_coarse and values.dtype == torch.float32 else values
-
-    def _widths(
-        self, own: Tensor, near: Tensor, *, departures: bool
-    ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-        """Effective widths [node]; modal widths [node R + time mode]; derivatives [neighbour].
-
-        Each (B, H, W, C, V) by class. Modes that do not see the lift in time do not see
-        classes either: (B, V, H, W), as everything where there is no coupling. The
-        derivatives are those of the effective widths by each kappa.
-        """
-        lifted = self.expansion.lifted_modes and len(self._time) > 0
-        if not self._coupled:
-            return [own], self._uncoupled_modal(own), []
-        n_effective, n_modal, _ = self._n_rows
-        count = len(self._tables) if departures else n_effective + n_modal
-        # Units last, as convolutions like them in memory.
-        found = lifted_widths(
-            own.movedim(-3, -1),
-            near.movedim(-3, -1),
-            [getattr(self, name) for name in self._tables[:count]],
-            self._sets,
-            present=self._present[:count],
-        )
-        effective, departing = list(found[:n_effective]), list(found[n_effective + n_modal :])
-        if not self._time:
-            return effective, [], departing
-        if not lifted:
-            courses = modal_courses(own, self._time)
-            wholes = found[n_effective : n_effective + n_modal]
-            seen = [whole.squeeze(-2).movedim(-1, -3) for whole in wholes]
-            return effective, [one * course for one in seen for course in courses], departing
-        shortest = overlap.overlaps(own, near.unbind(), self._sets)
-        modal_by_class = [
-            [
-                width
-                for row in rows
-                for width in modal_widths(shortest, row, self._time, lifted=True)
-            ]
-            for rows in self._modal_table
-        ]
-        by_mode = zip(*modal_by_class, strict=True)
-        modal = [torch.stack([m.movedim(-3, -1) for m in mode], -2) for mode in by_mode]
-        return effective, modal, departing
-
-    def _uncoupled_modal(self, own: Tensor) -> list[Tensor]:
-        if not self._time:
-            return []
-        return [
-            own * course for _ in self._modal_nodes for course in modal_courses(own, self._time)
-        ]
 
     def _drooped(self, charge: Tensor) -> Tensor:
         """Charge that integrating lines collect."""
@@ -299,33 +209,54 @@ class ClosedFormProduct(nn.Module):
         What rounding a half sum or difference suffers, both lines share.
         """
         lines = interpolation.lagrange(current, self._specific_like(current), self._modal_nodes)
-        halves = [torch.stack((line.sum(0), _plus_less_minus(line)), 1) for line in lines]
-        cut = [self._kernel.boxes(part) for part in halves]
-        modal_by_tile = [self._kernel.units_by_tile(self._coarse(width)) for width in modal]
+        sums = [self._kernel.boxes(line.sum(0)) for line in lines]
+        differences = [self._kernel.boxes(_plus_less_minus(line)) for line in lines]
+        modal_by_tile = [self._kernel.units_by_tile(width) for width in modal]
         n_time, dtype = len(self._time), self._profile.dtype
         found = []
         for tile, profile in enumerate(self._profile):
-            along = 0.5 * profile[self._kernel.box(tile)][:, None, None]
-            # (G, P 2, out, V, KH, KW): space modes and halves are lines side by side.
-            parts = [self._coarse(along * own[tile].unsqueeze(1)) for own in cut]
-            weights = [part.flatten(1, 2) for part in parts]
+            # (P, 1, V, height, width) times (G, 1, out, V, height, width).
+            along = 0.5 * profile[self._kernel.box(tile)][:, None]
+            of_difference = [along * own[tile].unsqueeze(1) for own in differences]
+            of_sum = [along * own[tile].unsqueeze(1) for own in sums]
+            share = None
+            if self._shares_sums:
+                share = _share_of_mean([own[tile] for own in sums], along[0].abs())
+                of_sum = [own.mean(2, keepdim=True) for own in of_sum]
+            weights = [
+                [self._coarse(line) for half in halves for line in half.unbind(1)]
+                for halves in zip(of_sum, of_difference, strict=True)
+            ]
             widths = [by_tile[tile] for by_tile in modal_by_tile]
             by_time = [
                 self._kernel.lines(widths[m::n_time], weights, batch, tile=tile)
                 for m in range(n_time)
             ]
             by_line = [[mode.to(dtype) for mode in row] for row in zip(*by_time, strict=True)]
-            found.append((by_line[0::2], by_line[1::2]))
+            half_sum, half_difference = by_line[: len(along)], by_line[len(along) :]
+            if share is not None:
+                half_sum = [[mode * share for mode in row] for row in half_sum]
+            found.append((half_sum, half_difference))
         return found
 
     def _lost(
         self, half_sum: list[list[Tensor]], half_difference: list[list[Tensor]]
     ) -> tuple[Tensor, Tensor]:
-        """Charge that the drop costs plus, minus line, (B, G, out, H', W') each."""
+        """Charge that the drop costs plus, minus line, (B, H', W', G, out) each."""
         rows = [list(zip(*row, strict=True)) for row in zip(half_sum, half_difference, strict=True)]
         plus = lost_charge([[s + d for s, d in row] for row in rows], self._feedback)
         minus = lost_charge([[s - d for s, d in row] for row in rows], self._feedback)
         return plus, minus
+
+
+def _share_of_mean(sums: list[Tensor], profile: Tensor) -> Tensor:
+    """Each pair's current on one array as a share of the mean pair's, (G, out).
+
+    `sums` [node] (G, out, V, KH, KW) of the pairs' cells, weighted by `profile`.
+    """
+    current = torch.stack([(own * profile).sum((-3, -2, -1)) for own in sums]).sum(0)
+    least = torch.finfo(current.dtype).tiny
+    return current / current.mean(1, keepdim=True).clamp(min=least)
 
 
 def _plus_less_minus(lines: Tensor) -> Tensor:

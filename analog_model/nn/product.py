@@ -103,6 +103,7 @@ class _Probe:
             crosstalk=len(self._arrays.aggressors) > 0,
             drop=self._arrays.segment_resistance is not None,
             interpolated=self._arrays.specific_current is not None,
+            pairs=True,
             margin=_MARGIN,
         )
 

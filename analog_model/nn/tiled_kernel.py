@@ -16,7 +16,8 @@ from torch.nn import functional as F  # noqa: N812
 
 from analog_model.nn.kernel_boxes import kernel_boxes
 from analog_model.nn.layer_arrays import LayerArrays
-from analog_model.nn.neighbourhood import margins, neighbourhood
+from analog_model.nn.neighbourhood import margins
+from analog_model.nn.recomputation import recomputed
 from analog_model.nn.row_tiling import UNUSED
 from analog_model.nn.word_line_units import WordLineUnits
 
@@ -30,22 +31,20 @@ class TiledKernel(nn.Module):
     G groups, V units; `tile_cells` (row tile, V, KH, KW) is 1 where a unit has a cell.
     """
 
-    _channel: Tensor
+    _copies: Tensor
     _cells: Tensor
     tile_cells: Tensor
 
     def __init__(self, arrays: LayerArrays, units: WordLineUnits) -> None:
         super().__init__()
-        self._units, self._geometry = units, arrays.geometry
+        self._geometry = arrays.geometry
         self._n_groups = arrays.tiling.n_groups
         self._class_sizes = [stop - start for _, start, stop in arrays.class_of_slice]
         self._even = len(set(self._class_sizes)) == 1
         rows = arrays.tiling.rows
         self._n_channels, self._kernel_shape = rows.n_channels, rows.kernel_shape
-        # Nothing to gather, and the convolution may pad for itself.
+        # The convolution may pad for itself.
         self._plain = units.one_per_channel
-        self._own_runs = units.flat_own_runs()
-        self._neighbour_runs = units.flat_runs(arrays.geometry.dilation)
         self._boxes = rows.kernel_boxes
         placed = [tile[tile != UNUSED] for tile in units.unit]
         self._spans = tuple(_span_of(own, units.n_units) for own in placed)
@@ -67,30 +66,19 @@ class TiledKernel(nn.Module):
         self._full = bool((by_tile.sum(0) == 1).all()) and self._plain
         tile_cells = torch.from_numpy(by_tile.reshape(*by_tile.shape[:2], *rows.kernel_shape))
         tile_cells = tile_cells.to(torch.get_default_dtype())
-        self.register_buffer("_channel", torch.from_numpy(units.channel), persistent=False)
+        copies = torch.zeros(self._n_channels, units.n_units)
+        copies[torch.from_numpy(units.channel), torch.arange(units.n_units)] = 1.0
+        self.register_buffer("_copies", copies, persistent=False)
         self.register_buffer("_cells", tile_cells.sum(0), persistent=False)
         self.register_buffer("tile_cells", tile_cells, persistent=False)
-
-    def neighbourhood(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """Widths of every unit (B G, V, H, W), of its neighbours (K, B G, V, H, W).
-
-        With the convolution's padding unless it is `_plain`.
-        """
-        padding = [0, 0] if self._plain else list(self._geometry.padding)
-        size, count = self._units.n_units, len(self._units.neighbour_runs)
-        own = image
-        if not self._plain:
-            own = neighbourhood(image, self._own_runs, 1, size, padding)[0]
-        if not count:
-            return own, own.new_zeros(0, *own.shape)
-        return own, neighbourhood(image, self._neighbour_runs, count, size, padding)
 
     def unit_currents(self, current: Tensor) -> Tensor:
         """Currents (2, G, out, V, KH, KW) of the units' cells, 0 where a unit has no cell."""
         cells = current.reshape(2, self._n_groups, -1, self._n_channels, *self._kernel_shape)
         if self._full:
             return cells
-        return cells.index_select(3, self._channel) * self._cells
+        # Copied by a product: a compiler adds the gradient of a selection cell by cell.
+        return torch.einsum("lgockw,cv->lgovkw", cells, self._copies) * self._cells
 
     def product(
         self,
@@ -100,7 +88,7 @@ class TiledKernel(nn.Module):
         *,
         tile: int | None = None,
     ) -> Tensor:
-        """Products summed over the nodes: (B, G, out, H', W').
+        """Products summed over the nodes: (B, H', W', G, out).
 
         `widths` (B G, V, H, W), or (B G, H, W, C, V) where each of C column classes has its
         own; `weights` (G, out, V, KH, KW); of one row tile only its box of the kernel takes
@@ -115,28 +103,35 @@ class TiledKernel(nn.Module):
         return charge
 
     def lines(
-        self, widths: Sequence[Tensor], weights: Sequence[Tensor], batch: int, *, tile: int
+        self,
+        widths: Sequence[Tensor],
+        weights: Sequence[Sequence[Tensor]],
+        batch: int,
+        *,
+        tile: int,
     ) -> Sequence[Tensor]:
-        """Products (B, G, out, H', W') of L lines, `weights` (G, L, out, V, KH, KW).
+        """Products (B, H', W', G, out_l) of L lines, `weights` [node][line] (G, out_l, V, KH, KW).
 
         One product, unless every class has widths of its own.
         """
         if widths[0].ndim == 5:
-            by_line = zip(*(weight.unbind(1) for weight in weights), strict=True)
+            by_line = zip(*weights, strict=True)
             return [self.product(widths, parts, batch, tile=tile) for parts in by_line]
-        joint = [weight.flatten(1, 2) for weight in weights]
-        charge = self.product(widths, joint, batch, tile=tile)
-        # Put together again in the backward pass, where a selection would be filled up.
-        return charge.unflatten(2, (weights[0].shape[1], -1)).unbind(2)
+        charge = self.product(
+            widths, [torch.cat(list(own), 1) for own in weights], batch, tile=tile
+        )
+        # Joined again in the backward pass, where selections would be filled up; outputs last, as
+        # the convolution wants its gradient to lie.
+        return charge.split([line.shape[1] for line in weights[0]], -1)
 
     def _term(self, width: Tensor, weight: Tensor, batch: int, tile: int | None) -> Tensor:
-        """Product (B, G, out, H', W') of one node."""
+        """Product (B, H', W', G, out) of one node."""
         n_classes = width.shape[-2] if width.ndim == 5 else 1
         vector = width.shape[1:3] == (1, 1) and width.ndim == 5
         if n_classes > 1 and (vector or not self._even):
             by_class = [own.movedim(-1, 1) for own in width.unbind(-2)]
             parts = zip(by_class, weight.split(self._class_sizes, 1), strict=True)
-            return torch.cat([self._term(own, part, batch, tile) for own, part in parts], dim=2)
+            return torch.cat([self._term(own, part, batch, tile) for own, part in parts], dim=-1)
         # Classes of one size are groups of one convolution: nothing is joined or cut.
         if width.ndim == 4:
             image = width.reshape(batch, -1, *width.shape[-2:])
@@ -146,7 +141,7 @@ class TiledKernel(nn.Module):
         if tile is not None:
             weight, image = self._kernel_box(weight, tile), self._image_box(image, tile)
         charge = self._contracted(image, weight.flatten(0, 1), self._n_groups * n_classes)
-        return charge.reshape(batch, self._n_groups, -1, *charge.shape[2:])
+        return charge.permute(0, 2, 3, 1).unflatten(-1, (self._n_groups, -1))
 
     def units_by_tile(self, image: Tensor) -> list[Tensor]:
         """The units V_t of each row tile, of widths shaped as `product` takes them."""
@@ -207,7 +202,7 @@ class TiledKernel(nn.Module):
             padding = self._geometry.padding[axis] if self._plain else 0
             dilation = self._geometry.dilation[axis]
             sides += [padding - box.start * dilation, padding - (full - box.stop) * dilation]
-        return margins(image, sides) if any(sides) else image
+        return recomputed(margins, image, sides) if any(sides) else image
 
 
 def _span_of(units: np.ndarray, n_units: int) -> slice:

@@ -44,7 +44,9 @@ class Expansion:
     `own_apart`: whether what the modes leave out of a cell's own loss is formed for the
     pulse at hand, by two further products, or for the mean pulse, at no cost;
     `whole_feedback`: whether the self-consistent term is formed from the leading modes or
-    from the first alone, which saves much of the elementwise work.
+    from the first alone, which saves much of the elementwise work;
+    `own_sums`: of pairs of lines, plus and minus, whether the modes of each pair's summed
+    current are formed, or taken as its share of what the mean pair has.
     """
 
     n_nodes: int = 2
@@ -55,6 +57,7 @@ class Expansion:
     lifted_modes: bool = False
     own_apart: bool = False
     whole_feedback: bool = True
+    own_sums: bool = True
 
 
 @dataclass(frozen=True)

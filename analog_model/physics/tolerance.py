@@ -54,7 +54,9 @@ def cost(expansion: Expansion) -> float:
     modal = expansion.n_space * expansion.n_time * expansion.n_modal_nodes
     lifted = 0.2 * expansion.overlap_order * expansion.n_time if expansion.lifted_modes else 0.0
     apart = 2.0 * expansion.n_modal_nodes if expansion.own_apart else 0.0
-    spent = expansion.n_nodes * (1 + 0.1 * expansion.overlap_order) + 2 * modal + lifted + apart
+    sums = 1.0 if expansion.own_sums else 0.2
+    nodes = expansion.n_nodes * (1 + 0.1 * expansion.overlap_order)
+    spent = nodes + (1 + sums) * modal + lifted + apart
     return spent + (0.5 * min(modal, 6) if expansion.whole_feedback and modal > 1 else 0.0)
 
 
@@ -172,19 +174,20 @@ def choose(
     crosstalk: bool,
     drop: bool,
     interpolated: bool,
+    pairs: bool = False,
     margin: float = _MARGIN,
 ) -> Choice:
     """Cheapest expansion found whose error is within the tolerance, else the best one.
 
-    All knobs together, on one probe; the flags say which identities are at work at all.
-    `margin` as in `grow`.
+    All knobs together, on one probe; the flags say which identities are at work at all,
+    `pairs` whether the output is that of plus and minus lines. `margin` as in `grow`.
     """
     knobs: tuple[str, ...] = ()
     if crosstalk:
         knobs += crosstalk_knobs(interpolated=interpolated)
     if drop:
         knobs += drop_knobs(crosstalk=crosstalk, interpolated=interpolated)
-    return grow(
+    choice = grow(
         evaluate,
         exact,
         start=simplest(crosstalk=crosstalk),
@@ -192,3 +195,10 @@ def choose(
         tolerance=tolerance,
         margin=margin,
     )
+    if not (drop and pairs) or choice.expansion.lifted_modes:
+        return choice
+    # At the end: to grow on shared sums leads to many modes of what is wrong by itself.
+    lighter = replace(choice.expansion, own_sums=False)
+    with torch.no_grad():
+        error = relative_error(evaluate(lighter), exact)
+    return Choice(lighter, error) if error <= margin * tolerance else choice

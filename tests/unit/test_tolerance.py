@@ -144,3 +144,18 @@ def test_no_expansion_is_judged_twice() -> None:
     assert len(judged) == len(set(judged))
     assert max(each.n_time for each in judged) == 32
     assert any(each.own_apart for each in judged)
+
+
+def test_sums_are_shared_where_that_suffices() -> None:
+    """Pairs of lines: what the mean pair sums stands for all, unless that misses too much."""
+
+    def chosen(off: float, *, pairs: bool = True) -> Expansion:
+        found = evaluation(lambda expansion: 0.0 if expansion.own_sums else off)
+        return choose(found, EXACT, tolerance=1e-3, pairs=pairs, **FLAGS).expansion
+
+    assert not chosen(1e-4).own_sums
+    assert chosen(2e-3).own_sums
+    assert chosen(1e-4, pairs=False).own_sums
+    # A choice that sees lifts in time has widths of its own in every class.
+    needs_lifts = evaluation(lambda expansion: 0.0 if expansion.lifted_modes else 1.0)
+    assert choose(needs_lifts, EXACT, tolerance=1e-3, pairs=True, **FLAGS).expansion.own_sums

@@ -35,7 +35,6 @@ class ClosedFormProduct(nn.Module):
     _profile: Tensor
     _own: Tensor
     _feedback: Tensor | None
-    _modal_table: Tensor
 
     def __init__(
         self,

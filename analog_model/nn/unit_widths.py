@@ -7,6 +7,7 @@ the drop in time: sums of the overlaps of a unit's pulse with its neighbours', b
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -35,6 +36,8 @@ from analog_model.physics.lifted_widths import lifted_widths
 _LEAST_LIFT = 2e-4
 # Coefficients of a course up to which its powers, in single precision, keep what modes need.
 _LONGEST_COURSE = 9
+# Its vectors are theirs; Microsoft's compiler has none.
+_GCC_OR_CLANG = sys.platform != "win32"
 
 
 @dataclass(frozen=True)
@@ -195,7 +198,7 @@ class UnitWidths(nn.Module):
         With the convolution's padding unless every unit is a channel of the image.
         """
         plan = self._plans[departures] if self._coupled else None
-        if plan is not None and _suits_kernel(image):
+        if plan is not None and _suits_kernel(image, self._coefficient):
             return self._in_one_pass(image, plan, departures=departures)
         return self._step_by_step(image, departures=departures)
 
@@ -291,6 +294,7 @@ def course_polynomials(time: Sequence[Sequence[float]]) -> np.ndarray:
     return found
 
 
-def _suits_kernel(image: Tensor) -> bool:
-    """Whether the kernel does it: in compiled layers on processors."""
-    return in_compiled_layer() and image.device.type == "cpu" and image.dtype in DTYPES
+def _suits_kernel(image: Tensor, coefficient: Tensor) -> bool:
+    """Whether the kernel does it: in compiled layers on processors, as gcc and clang build it."""
+    here = image.device.type == "cpu" and image.dtype in DTYPES
+    return _GCC_OR_CLANG and in_compiled_layer() and here and image.dtype == coefficient.dtype

@@ -186,5 +186,20 @@ def test_a_compiled_layer_keeps_no_widths() -> None:
     assert kept[True] < 7 * x.nbytes < kept[False] / 5
 
 
+@pytest.mark.usefixtures("compiler")
+def test_a_compiled_product_takes_any_precision() -> None:
+    """The kernel reads numbers as they lie: of another precision than its own it is not asked."""
+    layer = LAYERS["plain"]
+    own = widths_of(layer, Expansion())
+    for dtype in (torch.float32, torch.float64, torch.bfloat16):
+        image = image_of(layer, dtype)
+        compiled = torch.compile(own, fullgraph=True, dynamic=False)
+        found, expected = (run(image, departures=False) for run in (compiled, own))
+        for one, other in zip(maps(found), maps(expected), strict=True):
+            assert one.dtype == other.dtype
+            rounding = 2**-7 if dtype == torch.bfloat16 else 1e-6
+            torch.testing.assert_close(one, other, rtol=rounding, atol=rounding)
+
+
 def test_the_kernels_source_goes_with_the_package() -> None:
     assert (Path(module.__file__).parent / "lift_kernel.cpp").exists()

@@ -31,7 +31,7 @@ class TiledKernel(nn.Module):
     G groups, V units; `tile_cells` (row tile, V, KH, KW) is 1 where a unit has a cell.
     """
 
-    _copies: Tensor
+    _channel: Tensor
     _cells: Tensor
     tile_cells: Tensor
 
@@ -66,9 +66,7 @@ class TiledKernel(nn.Module):
         self._full = bool((by_tile.sum(0) == 1).all()) and self._plain
         tile_cells = torch.from_numpy(by_tile.reshape(*by_tile.shape[:2], *rows.kernel_shape))
         tile_cells = tile_cells.to(torch.get_default_dtype())
-        copies = torch.zeros(self._n_channels, units.n_units)
-        copies[torch.from_numpy(units.channel), torch.arange(units.n_units)] = 1.0
-        self.register_buffer("_copies", copies, persistent=False)
+        self.register_buffer("_channel", torch.from_numpy(units.channel), persistent=False)
         self.register_buffer("_cells", tile_cells.sum(0), persistent=False)
         self.register_buffer("tile_cells", tile_cells, persistent=False)
 
@@ -77,8 +75,7 @@ class TiledKernel(nn.Module):
         cells = current.reshape(2, self._n_groups, -1, self._n_channels, *self._kernel_shape)
         if self._full:
             return cells
-        # Copied by a product: a compiler adds the gradient of a selection cell by cell.
-        return torch.einsum("lgockw,cv->lgovkw", cells, self._copies) * self._cells
+        return cells.index_select(3, self._channel) * self._cells
 
     def product(
         self,

@@ -16,6 +16,7 @@ from analog_model.nn.closed_form_product import ClosedFormProduct
 from analog_model.nn.ideal_product import ConvolutionGeometry
 from analog_model.nn.layer_arrays import layer_arrays
 from analog_model.nn.unit_widths import UnitWidths, Widths, course_polynomials
+from analog_model.nn.word_line_units import word_line_units
 from analog_model.physics.closed_form import Expansion, modal_courses
 from tests.placed_layers import PlacedLayer, chip_for
 
@@ -199,6 +200,21 @@ def test_a_compiled_product_takes_any_precision() -> None:
             assert one.dtype == other.dtype
             rounding = 2**-7 if dtype == torch.bfloat16 else 1e-6
             torch.testing.assert_close(one, other, rtol=rounding, atol=rounding)
+
+
+def test_units_have_their_channels_currents_under_autocast_too() -> None:
+    layer = LAYERS["neighbours in other pixels"]
+    arrays = layer_arrays(layer.placed(chip_for(layer.array)), layer.geometry)
+    kernel = ClosedFormProduct(arrays, Expansion(), torch.rand(64, layer.array[0]))._kernel
+    current = layer.currents()
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        found = kernel.unit_currents(current)
+    units = word_line_units(arrays.tiling.rows, arrays.aggressors, arrays.kappa)
+    assert units.n_units > units.channel.max() + 1
+    # Of each channel's cells every one stands in exactly one of its units.
+    for channel in range(current.shape[2]):
+        of_channel = found[:, 0][:, :, torch.from_numpy(units.channel == channel)]
+        assert torch.equal(of_channel.sum(2), current[:, :, channel])
 
 
 def test_the_kernels_source_goes_with_the_package() -> None:

@@ -15,7 +15,7 @@ from panel.io.server import Server, get_server
 
 from analog_model.dataset.io import MAX_BYTES
 from analog_model.errors import ConfigurationError
-from dashboard import links, sessions
+from dashboard import links, outgoing, sessions
 from dashboard.access import Access, check_exposure, is_local
 from dashboard.health import HealthHandler
 from dashboard.login import provider_of
@@ -156,6 +156,7 @@ def make_server(
     # threads than it gains; under load the pool's spinning made updates several times slower.
     torch.set_num_threads(1)
     pn.extension(notifications=False, exception_handler=sessions.on_callback_error)
+    outgoing.leave_none_behind()
 
     def page() -> pn.Template:
         return create_app(serving)

@@ -49,7 +49,9 @@ PRIMARY = """
 }
 """
 _numbers = count(1)
-# Runs in the browser: turns the text of a file into a download.
+# Runs in the browser: turns the text of a file into a download, then empties the text, here
+# as in the session. Were it the session that empties it, both changes could leave in one
+# message, and the browser would never see the file.
 _SAVE = """
 if (!cb_obj.value) return;
 const file = JSON.parse(cb_obj.value);
@@ -62,6 +64,7 @@ document.body.append(link);
 link.click();
 link.remove();
 setTimeout(() => URL.revokeObjectURL(url), 10000);
+cb_obj.value = "";
 """
 
 
@@ -245,8 +248,6 @@ class Export:
     def send(self, file: ExportFile) -> None:
         """Have the browser save a file that is ready."""
         self.file.value = file.message()
-        # The session need not keep what the browser has.
-        self.file.value = ""
         self._say(f"Saved {file.name}")
 
     def _fail(self, error: BaseException) -> None:

@@ -50,6 +50,8 @@ def test_the_page_in_a_browser(runs: Path, visit: Visit) -> None:
     page.wait_for_function("location.search.includes('dview=cost')")
     with page.expect_download() as download:
         page.get_by_role("button", name="Targets (zip)").click()
+        saved = page.get_by_text("Saved mlp-4x4-on-reference-16x16_targets.zip").first
+        expect(saved).to_be_visible()
     assert download.value.suggested_filename == "mlp-4x4-on-reference-16x16_targets.zip"
     content = Path(download.value.path()).read_bytes()
     with zipfile.ZipFile(io.BytesIO(content)) as archive:

@@ -87,7 +87,7 @@ inline Lanes<T> fetch(const void *map, int64_t at, int64_t count, bool coarse) {
 }
 
 struct Plan {
-  int64_t batch, height, width, channels, units, neighbours, pad_high, pad_wide;
+  int64_t batch, height, width, channels, units, neighbours;
   int64_t n_runs, n_sets, n_rows, n_terms, n_outputs, n_coefficients, n_threads;
   const int64_t *run;        // (n_runs, RUN): 0 own or 1 + neighbour, unit, count, channel, dh, dw
   const int64_t *member;     // (n_sets, neighbours): the set's neighbours, then -1
@@ -97,12 +97,12 @@ struct Plan {
   const int64_t *set_term;   // (n_terms)
   const int64_t *set_row;    // (n_terms)
   const int64_t *output;     // (n_outputs, OUTPUT): first row, classes, coarse, course or EFFECTIVE
-  int64_t padded, high, wide;
+  int64_t padded;
 };
 
 Plan read(const int64_t *sizes, const int64_t *tables) {
   Plan p;
-  std::memcpy(&p, sizes, 15 * sizeof(int64_t));
+  std::memcpy(&p, sizes, 13 * sizeof(int64_t));
   auto next = [&tables](int64_t count) { auto at = tables; tables += count; return at; };
   p.run = next(p.n_runs * RUN);
   p.member = next(p.n_sets * p.neighbours);
@@ -113,24 +113,23 @@ Plan read(const int64_t *sizes, const int64_t *tables) {
   p.set_row = next(p.n_terms);
   p.output = next(p.n_outputs * OUTPUT);
   p.padded = (p.units + PADDED - 1) / PADDED * PADDED;
-  p.high = p.height + 2 * p.pad_high;
-  p.wide = p.width + 2 * p.pad_wide;
   return p;
 }
 
-// For a place of the padded map each run with its channels in image `b`, null beyond the image.
+// For a pixel each run with its channels in image `b`, null beyond the image.
 template <typename T, typename Use>
-inline void each_run(const Plan &p, T *image, int64_t b, int64_t high, int64_t wide, Use use) {
+inline void each_run(const Plan &p, T *image, int64_t b, int64_t row, int64_t column, Use use) {
   for (const int64_t *run = p.run; run < p.run + p.n_runs * RUN; run += RUN) {
-    const int64_t y = high - p.pad_high + run[4], x = wide - p.pad_wide + run[5];
+    const int64_t y = row + run[4], x = column + run[5];
     const bool inside = y >= 0 && y < p.height && x >= 0 && x < p.width;
     use(run, inside ? image + ((b * p.height + y) * p.width + x) * p.channels + run[3] : nullptr);
   }
 }
 
 template <typename T>
-inline void collect(const Plan &p, const T *image, int64_t b, int64_t high, int64_t wide, T *side) {
-  each_run(p, image, b, high, wide, [&](const int64_t *run, const T *from) {
+inline void collect(const Plan &p, const T *image, int64_t b, int64_t row, int64_t column,
+                    T *side) {
+  each_run(p, image, b, row, column, [&](const int64_t *run, const T *from) {
     T *to = side + run[0] * p.padded + run[1];
     // Most runs are either the pixel's channels or a single one, at a pixel's border.
     if (run[2] == 1) *to = from ? *from : T(0);
@@ -182,10 +181,10 @@ void forward(const Plan &p, const T *image, const T *coefficient, const T *cours
     Lanes<T> value, slope;
 #pragma omp for collapse(2)
     for (int64_t b = 0; b < p.batch; ++b)
-      for (int64_t y = 0; y < p.high; ++y)
-        for (int64_t x = 0; x < p.wide; ++x) {
+      for (int64_t y = 0; y < p.height; ++y)
+        for (int64_t x = 0; x < p.width; ++x) {
           collect(p, image, b, y, x, side.data());
-          const int64_t pixel = (b * p.high + y) * p.wide + x;
+          const int64_t pixel = (b * p.height + y) * p.width + x;
           for (int64_t u = 0; u < p.units; u += LANES<T>) {
             const int64_t count = std::min(LANES<T>, p.units - u);
             overlaps(p, side.data() + u, shortest.data());
@@ -263,15 +262,15 @@ void backward(const Plan &p, const T *image, const T *coefficient, const T *cour
 #pragma omp for
     for (int64_t b = 0; b < p.batch; ++b) {
       std::fill(by_image + b * size, by_image + (b + 1) * size, T(0));
-      for (int64_t y = 0; y < p.high; ++y)
-        for (int64_t x = 0; x < p.wide; ++x) {
+      for (int64_t y = 0; y < p.height; ++y)
+        for (int64_t x = 0; x < p.width; ++x) {
           collect(p, image, b, y, x, side.data());
           std::fill(by_side.begin(), by_side.end(), T(0));
           for (int64_t u = 0; u < p.units; u += LANES<T>) {
             const T *own = side.data() + u;
             overlaps(p, own, shortest.data());
             add(by_side.data() + u,
-                by_rows(p, gradient, (b * p.high + y) * p.wide + x, u, load(own), shortest.data(),
+                by_rows(p, gradient, (b * p.height + y) * p.width + x, u, load(own), shortest.data(),
                         coefficient + u, course, by_row.data()));
             for (int64_t s = 0; s < p.n_sets; ++s) {
               Lanes<T> here{};

@@ -52,7 +52,6 @@ class LiftPlan:
     outputs: tuple[Output, ...]
     n_units: int
     n_neighbours: int
-    padding: tuple[int, int]
     coefficients: int
 
     def tables(self) -> Tensor:
@@ -80,7 +79,7 @@ class LiftPlan:
         """Sizes that no image changes."""
         n_terms = sum(map(len, self.terms))
         counts = [len(self.runs) // RUN, self.n_sets, len(self.terms), n_terms, len(self.outputs)]
-        return [self.n_units, self.n_neighbours, *self.padding, *counts, self.coefficients]
+        return [self.n_units, self.n_neighbours, *counts, self.coefficients]
 
     def shapes(self) -> list[int]:
         """Classes of each output, negative where it is coarse."""
@@ -95,7 +94,7 @@ def padded_units(coefficient: Tensor) -> Tensor:
 def unit_widths(
     image: Tensor, constants: list[Tensor], sizes: list[int], shapes: list[int]
 ) -> tuple[Tensor, ...]:
-    """Widths (B, H + 2 ph, W + 2 pw, C, V) of every output, for an image (B, C', H, W).
+    """Widths (B, H, W, C, V) of every output, for an image (B, C', H, W).
 
     `sizes`, `shapes` of a `LiftPlan`; `constants` are its tables, the coefficients (term, V) as
     `padded_units` gives them, the courses (R, D) as polynomials in 2 width - 1, constant first.
@@ -139,9 +138,11 @@ def _call(
 
 def _empty(image: Tensor, sizes: list[int], shapes: list[int]) -> list[Tensor]:
     batch, _, height, width = image.shape
-    size = (batch, height + 2 * sizes[2], width + 2 * sizes[3])
     return [
-        image.new_empty((*size, abs(n), sizes[0]), dtype=torch.bfloat16 if n < 0 else image.dtype)
+        image.new_empty(
+            (batch, height, width, abs(n), sizes[0]),
+            dtype=torch.bfloat16 if n < 0 else image.dtype,
+        )
         for n in shapes
     ]
 

@@ -18,7 +18,7 @@ _FIELDS = 6
 
 
 def _places(
-    runs: Sequence[int], size: Sequence[int], padding: Sequence[int]
+    runs: Sequence[int], size: Sequence[int]
 ) -> list[tuple[tuple[Any, ...], tuple[Any, ...]]]:
     """Index into the neighbourhood (K, B, V, H', W') and the image of each run's copy."""
     places = []
@@ -26,12 +26,12 @@ def _places(
         k, unit, count, channel, *shift = runs[start : start + _FIELDS]
         there: list[Any] = [k, slice(None), slice(unit, unit + count)]
         here: list[Any] = [slice(None), slice(channel, channel + count)]
-        for length, margin, step in zip(size, padding, shift, strict=True):
-            # Place i of the neighbourhood holds pixel i - margin + step of the image.
-            first = max(0, margin - step)
-            last = min(length + 2 * margin, length + margin - step)
-            there.append(slice(first, max(first, last)))
-            here.append(slice(first - margin + step, max(first, last) - margin + step))
+        for length, step in zip(size, shift, strict=True):
+            # Place i of the neighbourhood holds pixel i + step of the image.
+            first = max(0, -step)
+            last = max(first, min(length, length - step))
+            there.append(slice(first, last))
+            here.append(slice(first + step, last + step))
         places.append((tuple(there), tuple(here)))
     return places
 
@@ -49,12 +49,10 @@ def _gaps(runs: Sequence[int], n_neighbours: int, n_units: int) -> list[tuple[in
 
 
 @torch.library.custom_op("analog_model::neighbourhood", mutates_args=())
-def _gather(
-    image: Tensor, runs: list[int], n_neighbours: int, n_units: int, padding: list[int]
-) -> Tensor:
-    found = _empty_neighbourhood(image, n_neighbours, n_units, padding)
+def _gather(image: Tensor, runs: list[int], n_neighbours: int, n_units: int) -> Tensor:
+    found = _empty_neighbourhood(image, n_neighbours, n_units)
     image = image.contiguous(memory_format=torch.channels_last)
-    for there, here in _places(runs, image.shape[2:], padding):
+    for there, here in _places(runs, image.shape[2:]):
         found[there] = image[here]
         k, batch, units, high, wide = there
         for border in (
@@ -70,9 +68,9 @@ def _gather(
 
 
 @torch.library.custom_op("analog_model::neighbourhood_adjoint", mutates_args=())
-def _scatter(gradient: Tensor, runs: list[int], n_channels: int, padding: list[int]) -> Tensor:
-    image = _empty_image(gradient, n_channels, padding).zero_()
-    for there, here in _places(runs, image.shape[2:], padding):
+def _scatter(gradient: Tensor, runs: list[int], n_channels: int) -> Tensor:
+    image = _empty_image(gradient, n_channels).zero_()
+    for there, here in _places(runs, image.shape[2:]):
         image[here] += gradient[there]
     return image
 
@@ -83,9 +81,8 @@ def _(
     runs: list[int],  # noqa: ARG001
     n_neighbours: int,
     n_units: int,
-    padding: list[int],
 ) -> Tensor:
-    return _empty_neighbourhood(image, n_neighbours, n_units, padding)
+    return _empty_neighbourhood(image, n_neighbours, n_units)
 
 
 @_scatter.register_fake
@@ -93,23 +90,18 @@ def _(
     gradient: Tensor,
     runs: list[int],  # noqa: ARG001
     n_channels: int,
-    padding: list[int],
 ) -> Tensor:
-    return _empty_image(gradient, n_channels, padding)
+    return _empty_image(gradient, n_channels)
 
 
-def _empty_neighbourhood(
-    image: Tensor, n_neighbours: int, n_units: int, padding: list[int]
-) -> Tensor:
-    height, width = image.shape[2] + 2 * padding[0], image.shape[3] + 2 * padding[1]
+def _empty_neighbourhood(image: Tensor, n_neighbours: int, n_units: int) -> Tensor:
     # Channels last, as convolutions like it best: neighbours then lie side by side.
-    shape = (n_neighbours, image.shape[0], height, width, n_units)
+    shape = (n_neighbours, image.shape[0], *image.shape[2:], n_units)
     return image.new_empty(shape).permute(0, 1, 4, 2, 3)
 
 
-def _empty_image(gradient: Tensor, n_channels: int, padding: list[int]) -> Tensor:
-    height, width = gradient.shape[3] - 2 * padding[0], gradient.shape[4] - 2 * padding[1]
-    shape = (gradient.shape[1], height, width, n_channels)
+def _empty_image(gradient: Tensor, n_channels: int) -> Tensor:
+    shape = (gradient.shape[1], *gradient.shape[3:], n_channels)
     return gradient.new_empty(shape).permute(0, 3, 1, 2)
 
 
@@ -123,14 +115,12 @@ def _(image: Tensor, sides: list[int]) -> Tensor:
     return torch.nn.functional.pad(image, sides)
 
 
-def neighbourhood(
-    image: Tensor, runs: list[int], n_neighbours: int, n_units: int, padding: list[int]
-) -> Tensor:
-    """Widths (K, B, V, H + 2 ph, W + 2 pw) of an image (B, C, H, W).
+def neighbourhood(image: Tensor, runs: list[int], n_neighbours: int, n_units: int) -> Tensor:
+    """Widths (K, B, V, H, W) of an image (B, C, H, W).
 
     `runs` as `WordLineUnits.flat_runs` gives them.
     """
-    found: Tensor = _Neighbourhood.apply(image, runs, n_neighbours, n_units, padding)
+    found: Tensor = _Neighbourhood.apply(image, runs, n_neighbours, n_units)
     return found
 
 
@@ -145,20 +135,18 @@ def margins(image: Tensor, sides: list[int]) -> Tensor:
 
 class _Neighbourhood(torch.autograd.Function):
     @staticmethod
-    def forward(
-        image: Tensor, runs: list[int], n_neighbours: int, n_units: int, padding: list[int]
-    ) -> Tensor:
-        return _gather(image, runs, n_neighbours, n_units, padding)
+    def forward(image: Tensor, runs: list[int], n_neighbours: int, n_units: int) -> Tensor:
+        return _gather(image, runs, n_neighbours, n_units)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
-        image, ctx.runs, _, _, ctx.padding = inputs
+        image, ctx.runs, _, _ = inputs
         ctx.n_channels = image.shape[1]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        image = _Adjoint.apply(gradients[0], ctx.runs, ctx.n_channels, ctx.padding)
-        return image, None, None, None, None
+        image = _Adjoint.apply(gradients[0], ctx.runs, ctx.n_channels)
+        return image, None, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, image: Tensor, *options: Any) -> tuple[Tensor, int]:
@@ -168,18 +156,18 @@ class _Neighbourhood(torch.autograd.Function):
 
 class _Adjoint(torch.autograd.Function):
     @staticmethod
-    def forward(gradient: Tensor, runs: list[int], n_channels: int, padding: list[int]) -> Tensor:
-        return _scatter(gradient, runs, n_channels, padding)
+    def forward(gradient: Tensor, runs: list[int], n_channels: int) -> Tensor:
+        return _scatter(gradient, runs, n_channels)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
-        gradient, ctx.runs, _, ctx.padding = inputs
+        gradient, ctx.runs, _ = inputs
         ctx.size = gradient.shape[0], gradient.shape[2]
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        image = _Neighbourhood.apply(gradients[0], ctx.runs, *ctx.size, ctx.padding)
-        return image, None, None, None
+        image = _Neighbourhood.apply(gradients[0], ctx.runs, *ctx.size)
+        return image, None, None
 
     @staticmethod
     def vmap(info: Any, in_dims: Any, gradient: Tensor, *options: Any) -> tuple[Tensor, int]:

@@ -43,8 +43,6 @@ class TiledKernel(nn.Module):
         self._even = len(set(self._class_sizes)) == 1
         rows = arrays.tiling.rows
         self._n_channels, self._kernel_shape = rows.n_channels, rows.kernel_shape
-        # The convolution may pad for itself.
-        self._plain = units.one_per_channel
         self._boxes = rows.kernel_boxes
         placed = [tile[tile != UNUSED] for tile in units.unit]
         self._spans = tuple(_span_of(own, units.n_units) for own in placed)
@@ -63,7 +61,7 @@ class TiledKernel(nn.Module):
         ):
             on = tile != UNUSED
             cells[tile[on], position[on]] = 1.0
-        self._full = bool((by_tile.sum(0) == 1).all()) and self._plain
+        self._full = bool((by_tile.sum(0) == 1).all()) and units.one_per_channel
         tile_cells = torch.from_numpy(by_tile.reshape(*by_tile.shape[:2], *rows.kernel_shape))
         tile_cells = tile_cells.to(torch.get_default_dtype())
         self.register_buffer("_channel", torch.from_numpy(units.channel), persistent=False)
@@ -168,7 +166,7 @@ class TiledKernel(nn.Module):
         if groups == 1 and image.shape[2:] == kernel.shape[2:] == (1, 1):
             return F.linear(image[:, :, 0, 0], kernel[:, :, 0, 0])[:, :, None, None]
         geometry = self._geometry
-        whole = self._plain and kernel.shape[2:] == self._kernel_shape
+        whole = kernel.shape[2:] == self._kernel_shape
         return F.conv2d(
             image,
             kernel,
@@ -196,8 +194,7 @@ class TiledKernel(nn.Module):
             return image
         for axis in (1, 0):
             box, full = self._boxes[tile][axis], self._kernel_shape[axis]
-            padding = self._geometry.padding[axis] if self._plain else 0
-            dilation = self._geometry.dilation[axis]
+            padding, dilation = self._geometry.padding[axis], self._geometry.dilation[axis]
             sides += [padding - box.start * dilation, padding - (full - box.stop) * dilation]
         return recomputed(margins, image, sides) if any(sides) else image
 

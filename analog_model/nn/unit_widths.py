@@ -78,13 +78,11 @@ class UnitWidths(nn.Module):
         coarse: bool,
     ) -> None:
         super().__init__()
-        self._units, self._padding = units, list(arrays.geometry.padding)
+        self._units = units
         self._time, self._n_modal_nodes = time, len(modal_nodes)
         self._is_coarse = coarse
-        # Nothing to gather, and the convolution may pad for itself.
+        # Nothing to gather.
         self._plain = units.one_per_channel
-        if self._plain:
-            self._padding = [0, 0]
         self._own_runs = units.flat_own_runs()
         self._neighbour_runs = units.flat_runs(arrays.geometry.dilation)
         self._sets = overlap.neighbour_sets(len(arrays.aggressors), expansion.overlap_order)
@@ -152,7 +150,6 @@ class UnitWidths(nn.Module):
             outputs=tuple(self._outputs([table.shape[1] for table in tables])),
             n_units=self._units.n_units,
             n_neighbours=len(self._units.neighbour_runs),
-            padding=(self._padding[0], self._padding[1]),
             coefficients=max(map(len, self._time), default=0),
         )
         rows = [
@@ -195,7 +192,7 @@ class UnitWidths(nn.Module):
     def forward(self, image: Tensor, *, departures: bool) -> Widths:
         """Widths of an image (B, channel, H, W), `departing` only if asked for.
 
-        With the convolution's padding unless every unit is a channel of the image.
+        Beyond its borders no unit has a pulse, so none has a width of either kind.
         """
         plan = self._plans[departures] if self._coupled else None
         if plan is not None and _suits_kernel(image, self._coefficient):
@@ -240,10 +237,10 @@ class UnitWidths(nn.Module):
         size, count = self._units.n_units, len(self._units.neighbour_runs)
         own = image
         if not self._plain:
-            own = neighbourhood(image, self._own_runs, 1, size, self._padding)[0]
+            own = neighbourhood(image, self._own_runs, 1, size)[0]
         if not count:
             return own, own.new_zeros(0, *own.shape)
-        return own, neighbourhood(image, self._neighbour_runs, count, size, self._padding)
+        return own, neighbourhood(image, self._neighbour_runs, count, size)
 
     def _lifted(self, own: Tensor, near: Tensor, *, departures: bool) -> Widths:
         n_effective, n_modal, _ = self._n_rows

@@ -4,7 +4,8 @@ The identities of `physics.closed_form` for a whole layer. Effective and modal w
 maps with one channel per word-line unit; what differs from word line to word line beyond
 that, its place along the bit line, goes into the weights. Then every product is an ordinary
 linear layer or convolution, and the two lines of a signed weight share the products that
-are linear in their currents.
+are linear in their currents. With a node of the sensitivity at rest the main product is the
+layer's own, of its pulse widths; all others only correct it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from analog_model.nn.layer_arrays import LayerArrays
-from analog_model.nn.recomputation import recomputed
+from analog_model.nn.recomputation import in_compiled_layer, recomputed
 from analog_model.nn.row_tiling import UNUSED
 from analog_model.nn.tiled_kernel import TiledKernel
 from analog_model.nn.unit_widths import UnitWidths
@@ -56,7 +57,8 @@ class ClosedFormProduct(nn.Module):
         units = word_line_units(rows, arrays.aggressors, arrays.kappa)
         self._units = units
         n_nodes = expansion.n_nodes if len(arrays.aggressors) else 1
-        self._nodes = interpolation.nodes(1.0, self._specific, n_nodes)
+        self._nodes = interpolation.nodes(1.0, self._specific, n_nodes, rest=n_nodes > 1)
+        self._has_rest = self._nodes[0] == interpolation.REST
         self._modal_nodes = interpolation.nodes(1.0, self._specific, expansion.n_modal_nodes)
         self._kernel = TiledKernel(arrays, units)
         self._shares_sums = not expansion.own_sums
@@ -102,7 +104,8 @@ class ClosedFormProduct(nn.Module):
             along[tile][:, self._units.unit[tile, on], place] = profile[:, on]
         along = along.reshape(*size[:3], *rows.kernel_shape)
         self._keep("_profile", along[:, :-1])
-        self._keep("_own", along[:, -1].sum(0))
+        own = along[:, -1].sum(0)
+        self._keep("_own", self._units.by_channel(own) if self._has_rest else own)
         if arrays.self_consistent:
             self._keep("_feedback", modes.feedback)
 
@@ -132,11 +135,14 @@ class ClosedFormProduct(nn.Module):
             width = (width - self._dead_time).clamp(min=0)
         batch = width.shape[0]
         image = width.reshape(batch * self._n_groups, self._n_channels, *width.shape[2:])
+        if in_compiled_layer():
+            # As the widths' kernel and convolutions read it, so that it is kept once.
+            image = image.contiguous(memory_format=torch.channels_last)
         cells = self._kernel.unit_currents(current)
         widths = self._widths(image, departures=kappa_deviation is not None)
-        effective = widths.effective
+        effective = [image, *widths.effective] if self._has_rest else widths.effective
         modes = self._modes(widths.modal, cells, batch) if self._time else []
-        parts = self._node_currents(cells)
+        parts = self._node_currents(current, cells)
         if kappa_deviation is not None and self._coupled:
             effective = effective + widths.departing
             parts = parts + self._departing_currents(cells, kappa_deviation)
@@ -149,9 +155,10 @@ class ClosedFormProduct(nn.Module):
                 charge = charge - lost.to(charge.dtype)
             return charge.flatten(-2).permute(0, 3, 1, 2)
         charges = []
-        for tile, on_tile in enumerate(self._kernel.tile_cells):
+        for tile in range(self._kernel.n_tiles):
+            on_tile = [self._kernel.on_tile(part, tile) for part in parts]
             lines = [
-                self._corrected(effective, [part[line] * on_tile for part in parts], batch, tile)
+                self._corrected(effective, [part[line] for part in on_tile], batch, tile)
                 for line in (0, 1)
             ]
             if modes:
@@ -160,9 +167,10 @@ class ClosedFormProduct(nn.Module):
             charges.append(self._drooped(lines[0]) - self._drooped(lines[1]))
         return torch.stack(charges).sum(0).flatten(-2).permute(0, 3, 1, 2)
 
-    def _node_currents(self, cells: Tensor) -> list[Tensor]:
+    def _node_currents(self, current: Tensor, cells: Tensor) -> list[Tensor]:
         """Currents that meet the first node's widths, and what the others see beyond it."""
-        own = cells * (1 - self._own * cells) if self._time else cells
+        first = self._kernel.channel_currents(current) if self._has_rest else cells
+        own = first * (1 - self._own * first) if self._time else first
         if len(self._nodes) == 1:
             return [own]
         parts = interpolation.lagrange(cells, self._specific_like(cells), self._nodes)

@@ -28,12 +28,14 @@ _MOST_CUT = 0.8
 class TiledKernel(nn.Module):
     """Products of maps over word-line units with the currents of their cells.
 
-    G groups, V units; `tile_cells` (row tile, V, KH, KW) is 1 where a unit has a cell.
+    G groups, V units of C channels. The products take maps over units, or over channels with
+    the currents of those.
     """
 
     _channel: Tensor
     _cells: Tensor
-    tile_cells: Tensor
+    _unit_cells: Tensor
+    _channel_cells: Tensor
 
     def __init__(self, arrays: LayerArrays, units: WordLineUnits) -> None:
         super().__init__()
@@ -62,18 +64,35 @@ class TiledKernel(nn.Module):
             on = tile != UNUSED
             cells[tile[on], position[on]] = 1.0
         self._full = bool((by_tile.sum(0) == 1).all()) and units.one_per_channel
-        tile_cells = torch.from_numpy(by_tile.reshape(*by_tile.shape[:2], *rows.kernel_shape))
-        tile_cells = tile_cells.to(torch.get_default_dtype())
+        unit_cells = by_tile.reshape(*by_tile.shape[:2], *rows.kernel_shape)
         self.register_buffer("_channel", torch.from_numpy(units.channel), persistent=False)
-        self.register_buffer("_cells", tile_cells.sum(0), persistent=False)
-        self.register_buffer("tile_cells", tile_cells, persistent=False)
+        for name, cells in (
+            ("_cells", unit_cells.sum(0)),
+            ("_unit_cells", unit_cells),
+            ("_channel_cells", np.stack([units.by_channel(own) for own in unit_cells])),
+        ):
+            kept = torch.from_numpy(cells).to(torch.get_default_dtype())
+            self.register_buffer(name, kept, persistent=False)
+
+    @property
+    def n_tiles(self) -> int:
+        return len(self._boxes)
+
+    def channel_currents(self, current: Tensor) -> Tensor:
+        """Currents (2, G, out, C, KH, KW) of a layer's cells (2, G out, C, KH, KW)."""
+        return current.reshape(2, self._n_groups, -1, self._n_channels, *self._kernel_shape)
 
     def unit_currents(self, current: Tensor) -> Tensor:
         """Currents (2, G, out, V, KH, KW) of the units' cells, 0 where a unit has no cell."""
-        cells = current.reshape(2, self._n_groups, -1, self._n_channels, *self._kernel_shape)
+        cells = self.channel_currents(current)
         if self._full:
             return cells
         return cells.index_select(3, self._channel) * self._cells
+
+    def on_tile(self, currents: Tensor, tile: int) -> Tensor:
+        """Currents (..., V or C, KH, KW), 0 but for the cells of one row tile."""
+        own = self._unit_cells if currents.shape[-3] == len(self._cells) else self._channel_cells
+        return currents * own[tile]
 
     def product(
         self,

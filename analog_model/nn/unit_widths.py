@@ -44,7 +44,8 @@ _GCC_OR_CLANG = sys.platform != "win32"
 class Widths:
     """Widths of a layer's units; B images of a group, V units, C column classes.
 
-    `effective` [node], the first whole, the others beyond it; `modal` [modal node, time mode];
+    `effective` [node], the first whole, the others beyond it, the first left out where it stands
+    at rest: those are the pulse widths themselves. `modal` [modal node, time mode];
     `departing` [neighbour], the derivative of the effective widths by each kappa. Each
     (B, H, W, C, V) by class, or (B, V, H, W) where all classes see the same.
     """
@@ -81,6 +82,7 @@ class UnitWidths(nn.Module):
         self._units = units
         self._time, self._n_modal_nodes = time, len(modal_nodes)
         self._is_coarse = coarse
+        self._has_rest = nodes[0] == interpolation.REST
         # Nothing to gather.
         self._plain = units.one_per_channel
         self._own_runs = units.flat_own_runs()
@@ -119,6 +121,8 @@ class UnitWidths(nn.Module):
         modal = torch.einsum("rq,qscv->rsv", share, effective / len(tables))
         if expansion.lifted_modes or not self._time:
             modal = modal[:0]
+        if self._has_rest:
+            effective = effective[1:]
         self._n_rows = [len(effective), len(modal), len(kappa)]
         # Each (set, class, unit).
         self._tables: list[str] = []
@@ -169,7 +173,7 @@ class UnitWidths(nn.Module):
         n_effective, n_modal, _ = self._n_rows
         first = 0
         for t, size in enumerate(sizes):
-            coarse = self._is_coarse and t > 0
+            coarse = self._is_coarse and (t > 0 or self._has_rest)
             if n_effective <= t < n_effective + n_modal:
                 yield from (Output(first, 1, coarse, m) for m in range(len(self._time)))
             else:
@@ -207,7 +211,6 @@ class UnitWidths(nn.Module):
         if image.dtype != torch.float32:
             shapes = [abs(n) for n in shapes]
 
-        image = image.contiguous(memory_format=torch.channels_last)
         constants = [tables, coefficient, self._course]
         found = recomputed(unit_widths, image, constants, sizes, shapes)
         n_effective, n_modal, _ = self._n_rows
@@ -222,9 +225,9 @@ class UnitWidths(nn.Module):
             courses = modal_courses(own, self._time) if self._time else []
             modal = [own * course for _ in range(self._n_modal_nodes) for course in courses]
             widths = Widths([own], modal, [])
-        first, *beyond = widths.effective
+        whole = 0 if self._has_rest else 1
         return Widths(
-            [first, *map(self._coarsened, beyond)],
+            [*widths.effective[:whole], *map(self._coarsened, widths.effective[whole:])],
             list(map(self._coarsened, widths.modal)),
             list(map(self._coarsened, widths.departing)),
         )

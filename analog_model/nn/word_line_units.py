@@ -49,6 +49,12 @@ class WordLineUnits:
     def n_units(self) -> int:
         return int(self.line.size)
 
+    def by_channel(self, values: np.ndarray) -> np.ndarray:
+        """Values (V, ...) of the units, summed over those of a channel: (C, ...)."""
+        found = np.zeros((self.channel.max() + 1, *values.shape[1:]))
+        np.add.at(found, self.channel, values)
+        return found
+
     def flat_runs(self, dilation: tuple[int, int]) -> list[int]:
         """Runs of all neighbours as `neighbourhood` takes them, shifts in pixels."""
         return self._flattened(self.neighbour_runs, dilation)

@@ -10,9 +10,15 @@ what depends on the input, at the price of Q products instead of one.
 
 The nodes are those of Gauss for currents spread evenly from 0 to the largest, each cell's
 error counting as its current: the polynomial that vanishes at them has the least rms.
+
+One node may stand at rest, s = 0, where F is 1 whatever the lift: its product is that of the
+pulse widths themselves, and the others hold what lifts add to it. The error then has the
+factor s, which counts as part of a current's weight.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import torch
@@ -20,25 +26,32 @@ from torch import Tensor
 
 from analog_model.physics import cell
 
+# Inversion root of a cell that answers to no lift.
+REST = math.inf
+
 
 def _sensitivity(root: np.ndarray) -> np.ndarray:
     return -np.expm1(-root) / root
 
 
-def nodes(largest_current: float, specific_current: float | None, count: int) -> list[float]:
+def nodes(
+    largest_current: float, specific_current: float | None, count: int, *, rest: bool = False
+) -> list[float]:
     """Inversion roots x_q of the nodes, ascending; [0.0] in weak inversion, where s is 1.
 
-    Currents in any one unit. Lanczos' recurrence turns the weighted grid of s into the
-    Jacobi matrix, whose eigenvalues are the nodes (Golub, Welsch, Math. Comp. 23 (1969) 221).
+    With `rest` the first of them is `REST`, the others ascend. Currents in any one unit.
+    Lanczos' recurrence turns the weighted grid of s into the Jacobi matrix, whose eigenvalues
+    are the nodes (Golub, Welsch, Math. Comp. 23 (1969) 221).
     """
     if specific_current is None:
         return [0.0]
     current = (np.arange(2000) + 0.5) / 2000 * largest_current
     root = np.sqrt(current / specific_current)
     s = _sensitivity(root)
-    previous, vector, off = np.zeros_like(s), current / np.linalg.norm(current), 0.0
+    weight = current * s if rest else current
+    previous, vector, off = np.zeros_like(s), weight / np.linalg.norm(weight), 0.0
     diagonal, beside = [], []
-    for _ in range(count):
+    for _ in range(count - rest):
         image = s * vector
         diagonal.append(float(vector @ image))
         image = image - diagonal[-1] * vector - off * previous
@@ -48,11 +61,14 @@ def nodes(largest_current: float, specific_current: float | None, count: int) ->
     jacobi = np.diag(diagonal) + np.diag(beside[:-1], 1) + np.diag(beside[:-1], -1)
     at = np.linalg.eigvalsh(jacobi)
     # s falls with x, so np.interp wants both turned round.
-    return sorted(float(x) for x in np.interp(at, s[::-1], root[::-1]))
+    found = sorted(float(x) for x in np.interp(at, s[::-1], root[::-1]))
+    return [REST, *found] if rest else found
 
 
 def lift_factor(root: float, lift: Tensor) -> Tensor:
     """I'/I under the lift kappa of a cell with x = `root`; 0 stands for weak inversion."""
+    if root == REST:
+        return torch.ones_like(lift)
     if root == 0:
         return torch.exp(lift)
     return cell.lift_factor(lift.new_tensor(root), lift)

@@ -14,14 +14,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from analog_model.nn.drop_losses import TileModes, lost_of_lines, lost_of_pairs
 from analog_model.nn.layer_arrays import LayerArrays
-from analog_model.nn.recomputation import in_compiled_layer, recomputed
+from analog_model.nn.recomputation import in_compiled_layer
 from analog_model.nn.row_tiling import UNUSED
 from analog_model.nn.tiled_kernel import TiledKernel
 from analog_model.nn.unit_widths import UnitWidths
 from analog_model.nn.word_line_units import word_line_units
 from analog_model.physics import bit_line, cell, interpolation
-from analog_model.physics.closed_form import Expansion, lost_charge, lost_difference
+from analog_model.physics.closed_form import Expansion
 from analog_model.physics.drop_modes import drop_modes
 
 
@@ -149,8 +150,8 @@ class ClosedFormProduct(nn.Module):
         if self._capacitance is None:
             # Linear in the currents: both lines of a weight share one product.
             charge = self._corrected(effective, [_plus_less_minus(part) for part in parts], batch)
-            for half_sum, half_difference in modes:
-                lost = recomputed(lost_difference, half_sum, half_difference, self._feedback)
+            if modes:
+                lost = lost_of_pairs(modes, self._feedback, self._profile)
                 # The main product sets the precision, also of autocast.
                 charge = charge - lost.to(charge.dtype)
             return charge.flatten(-2).permute(0, 3, 1, 2)
@@ -162,7 +163,7 @@ class ClosedFormProduct(nn.Module):
                 for line in (0, 1)
             ]
             if modes:
-                losses = self._lost(*modes[tile])
+                losses = lost_of_lines(modes[tile], self._feedback, self._profile.dtype)
                 lines = [line - loss for line, loss in zip(lines, losses, strict=True)]
             charges.append(self._drooped(lines[0]) - self._drooped(lines[1]))
         return torch.stack(charges).sum(0).flatten(-2).permute(0, 3, 1, 2)
@@ -208,18 +209,13 @@ class ClosedFormProduct(nn.Module):
     def _specific_like(self, current: Tensor) -> Tensor | None:
         return None if self._specific is None else current.new_tensor(self._specific)
 
-    def _modes(
-        self, modal: list[Tensor], current: Tensor, batch: int
-    ) -> list[tuple[list[list[Tensor]], list[list[Tensor]]]]:
-        """Half sums, half differences of the lines' modes, each [space][time], by row tile.
-
-        What rounding a half sum or difference suffers, both lines share.
-        """
+    def _modes(self, modal: list[Tensor], current: Tensor, batch: int) -> list[TileModes]:
+        """Modes of the lines by row tile."""
         lines = interpolation.lagrange(current, self._specific_like(current), self._modal_nodes)
         sums = [self._kernel.boxes(line.sum(0)) for line in lines]
         differences = [self._kernel.boxes(_plus_less_minus(line)) for line in lines]
         modal_by_tile = [self._kernel.units_by_tile(width) for width in modal]
-        n_time, dtype = len(self._time), self._profile.dtype
+        n_time = len(self._time)
         found = []
         for tile, profile in enumerate(self._profile):
             # (P, 1, V, height, width) times (G, 1, out, V, height, width).
@@ -235,25 +231,12 @@ class ClosedFormProduct(nn.Module):
                 for halves in zip(of_sum, of_difference, strict=True)
             ]
             widths = [by_tile[tile] for by_tile in modal_by_tile]
-            by_time = [
+            charges = [
                 self._kernel.lines(widths[m::n_time], weights, batch, tile=tile)
                 for m in range(n_time)
             ]
-            by_line = [[mode.to(dtype) for mode in row] for row in zip(*by_time, strict=True)]
-            half_sum, half_difference = by_line[: len(along)], by_line[len(along) :]
-            if share is not None:
-                half_sum = [[mode * share for mode in row] for row in half_sum]
-            found.append((half_sum, half_difference))
+            found.append(TileModes(charges, len(along), share))
         return found
-
-    def _lost(
-        self, half_sum: list[list[Tensor]], half_difference: list[list[Tensor]]
-    ) -> tuple[Tensor, Tensor]:
-        """Charge that the drop costs plus, minus line, (B, H', W', G, out) each."""
-        rows = [list(zip(*row, strict=True)) for row in zip(half_sum, half_difference, strict=True)]
-        plus = lost_charge([[s + d for s, d in row] for row in rows], self._feedback)
-        minus = lost_charge([[s - d for s, d in row] for row in rows], self._feedback)
-        return plus, minus
 
 
 def _share_of_mean(sums: list[Tensor], profile: Tensor) -> Tensor:

@@ -1,26 +1,24 @@
 """Lift kernel: widths of a layer's units in one pass over the image, for compiled layers.
 
 What `neighbourhood` with `physics.lifted_widths` computes, on processors, in C++: a compiler
-given those makes a map in memory of every neighbour, forward and backward. torch.compile's
-own C++ compiler builds the kernel, with its flags and into its cache.
+given those makes a map in memory of every neighbour, forward and backward.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ctypes import CDLL, c_int64, c_void_p
 from dataclasses import dataclass
-from functools import cache
-from importlib import resources
 from itertools import accumulate
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from analog_model.nn.processor_kernel import call
+
 # Integers of a run; what stands for the course of effective widths; lanes that may be read.
 RUN, EFFECTIVE, _PADDED = 6, -1, 16
-DTYPES = {torch.float32: "float32", torch.float64: "float64"}
+_SOURCE = "lift_kernel.cpp"
 
 
 @dataclass(frozen=True)
@@ -103,16 +101,6 @@ def unit_widths(
     return found
 
 
-@cache
-def _library() -> CDLL:
-    # The one entry of torch to its C++ builder; `torch.utils.cpp_extension` needs more tools.
-    from torch._inductor.codecache import CppCodeCache
-
-    source = resources.files(__package__).joinpath("lift_kernel.cpp").read_text(encoding="utf-8")
-    library: CDLL = CppCodeCache.load(source)
-    return library
-
-
 def _call(
     kind: str,
     image: Tensor,
@@ -123,17 +111,9 @@ def _call(
 ) -> None:
     batch, channels, height, width = image.shape
     numbers = [batch, height, width, channels, *sizes, torch.get_num_threads()]
-    pointers = (c_void_p * len(maps))(*[own.data_ptr() for own in maps])
-    function = getattr(_library(), f"{kind}_{DTYPES[image.dtype]}")
-    function(
-        (c_int64 * len(numbers))(*numbers),
-        c_void_p(constants[0].data_ptr()),
-        c_void_p(image.data_ptr()),
-        c_void_p(constants[1].data_ptr()),
-        c_void_p(constants[2].data_ptr()),
-        pointers,
-        *[c_void_p(own.data_ptr()) for own in outputs],
-    )
+    tables, coefficient, course = constants
+    kernel = (_SOURCE, kind, image.dtype)
+    call(*kernel, numbers, tables, image, coefficient, course, list(maps), *outputs)
 
 
 def _empty(image: Tensor, sizes: list[int], shapes: list[int]) -> list[Tensor]:

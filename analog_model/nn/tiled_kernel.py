@@ -123,20 +123,17 @@ class TiledKernel(nn.Module):
         batch: int,
         *,
         tile: int,
-    ) -> Sequence[Tensor]:
-        """Products (B, H', W', G, out_l) of L lines, `weights` [node][line] (G, out_l, V, KH, KW).
+    ) -> Tensor:
+        """Products of L lines side by side, `weights` [node][line] (G, out_l, V, KH, KW).
 
-        One product, unless every class has widths of its own.
+        (B, H', W', G, sum of out_l), of one product unless every class has widths of its own.
         """
         if widths[0].ndim == 5:
             by_line = zip(*weights, strict=True)
-            return [self.product(widths, parts, batch, tile=tile) for parts in by_line]
-        charge = self.product(
-            widths, [torch.cat(list(own), 1) for own in weights], batch, tile=tile
-        )
-        # Joined again in the backward pass, where selections would be filled up; outputs last, as
-        # the convolution wants its gradient to lie.
-        return charge.split([line.shape[1] for line in weights[0]], -1)
+            parts = [self.product(widths, own, batch, tile=tile) for own in by_line]
+            return torch.cat(parts, dim=-1)
+        joined = [torch.cat(list(own), 1) for own in weights]
+        return self.product(widths, joined, batch, tile=tile)
 
     def _term(self, width: Tensor, weight: Tensor, batch: int, tile: int | None) -> Tensor:
         """Product (B, H', W', G, out) of one node."""

@@ -7,7 +7,6 @@ the drop in time: sums of the overlaps of a unit's pulse with its neighbours', b
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -17,9 +16,10 @@ from numpy.polynomial import legendre
 from torch import Tensor, nn
 
 from analog_model.nn.layer_arrays import LayerArrays
-from analog_model.nn.lift_kernel import DTYPES, RUN, LiftPlan, Output, padded_units, unit_widths
+from analog_model.nn.lift_kernel import RUN, LiftPlan, Output, padded_units, unit_widths
 from analog_model.nn.neighbourhood import neighbourhood
-from analog_model.nn.recomputation import in_compiled_layer, recomputed
+from analog_model.nn.processor_kernel import suits_kernels
+from analog_model.nn.recomputation import recomputed
 from analog_model.nn.row_tiling import UNUSED
 from analog_model.nn.word_line_units import WordLineUnits
 from analog_model.physics import interpolation, overlap
@@ -36,8 +36,6 @@ from analog_model.physics.lifted_widths import lifted_widths
 _LEAST_LIFT = 2e-4
 # Coefficients of a course up to which its powers, in single precision, keep what modes need.
 _LONGEST_COURSE = 9
-# Its vectors are theirs; Microsoft's compiler has none.
-_GCC_OR_CLANG = sys.platform != "win32"
 
 
 @dataclass(frozen=True)
@@ -199,7 +197,7 @@ class UnitWidths(nn.Module):
         Beyond its borders no unit has a pulse, so none has a width of either kind.
         """
         plan = self._plans[departures] if self._coupled else None
-        if plan is not None and _suits_kernel(image, self._coefficient):
+        if plan is not None and suits_kernels(image, self._coefficient):
             return self._in_one_pass(image, plan, departures=departures)
         return self._step_by_step(image, departures=departures)
 
@@ -292,9 +290,3 @@ def course_polynomials(time: Sequence[Sequence[float]]) -> np.ndarray:
                 reduced = -np.sqrt(2 * d + 1) / (d * (d + 1)) * np.convolve([1.0, -1.0], slope)
             row[: reduced.size] += share * reduced
     return found
-
-
-def _suits_kernel(image: Tensor, coefficient: Tensor) -> bool:
-    """Whether the kernel does it: in compiled layers on processors, as gcc and clang build it."""
-    here = image.device.type == "cpu" and image.dtype in DTYPES
-    return _GCC_OR_CLANG and in_compiled_layer() and here and image.dtype == coefficient.dtype

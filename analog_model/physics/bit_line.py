@@ -23,6 +23,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from analog_model.physics.exponential import expm1
+
 
 def _outward_load(current: Tensor, resistance: Tensor, sensitivity: Tensor) -> list[Tensor]:
     """A_m of the module docstring, nearest node first."""
@@ -85,7 +87,7 @@ def droop(charge: Tensor, capacitance: Tensor, sensitivity: Tensor) -> Tensor:
     y = sensitivity * charge / capacitance
     none = y == 0
     nonzero = torch.where(none, torch.ones_like(y), y)
-    return charge * torch.where(none, 1 - y / 2, -torch.expm1(-nonzero) / nonzero)
+    return charge * torch.where(none, 1 - y / 2, -expm1(-nonzero) / nonzero)
 
 
 def droop_first_order(charge: Tensor, capacitance: Tensor, sensitivity: Tensor) -> Tensor:

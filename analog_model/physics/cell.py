@@ -17,6 +17,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from analog_model.physics.exponential import expm1
+
 
 def inversion_root(current: Tensor, specific_current: Tensor) -> Tensor:
     """x = sqrt(I / I_S) of each cell, with a finite gradient at I = 0.
@@ -30,13 +32,13 @@ def inversion_root(current: Tensor, specific_current: Tensor) -> Tensor:
 
 def lift_factor(root: Tensor, lift: Tensor) -> Tensor:
     """I'/I of a cell with x = `root` under the lift kappa; broadcasts."""
-    gain = torch.log1p(-torch.expm1(-root) * torch.expm1(lift / 2))
+    gain = torch.log1p(-expm1(-root) * expm1(lift / 2))
     return (1 + gain / root) ** 2
 
 
 def lift_slope(root: Tensor, lift: Tensor) -> Tensor:
     """Derivative of `lift_factor` by the lift."""
-    weak, lifted = -torch.expm1(-root), torch.expm1(lift / 2)
+    weak, lifted = -expm1(-root), expm1(lift / 2)
     slope = weak * (lifted + 1) / (2 * (1 + weak * lifted))
     return 2 * (1 + torch.log1p(weak * lifted) / root) * slope / root
 
@@ -59,4 +61,4 @@ def sensitivity(current: Tensor, specific_current: Tensor | None) -> Tensor:
     if specific_current is None:
         return torch.ones_like(current)
     root = inversion_root(current, specific_current)
-    return -torch.expm1(-root) / root
+    return -expm1(-root) / root

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from analog_model.physics import bit_line, cell, coupling, encoding, readout, time_slots
 from analog_model.physics.array import ArrayTensors
+from analog_model.physics.exponential import expm1
 from analog_model.physics.time_slots import TimeSlots
 
 # Tensors of a chunk's size alive at once in the backward pass, measured with the EKV law,
@@ -131,7 +132,7 @@ def _merge_bound(array: ArrayTensors, duty: Tensor, duration: Tensor) -> Tensor:
         top_lift = coupling.lift(present, array.aggressor, array.kappa.clamp(min=0))
         top = cell.raised_current(array.cell_current[:, None, :], top_lift, array.specific_current)
         spread = coupling.lift(switching, array.aggressor, array.kappa.abs())
-        bound = (on_time * top * -torch.expm1(-spread)).sum(0)
+        bound = (on_time * top * -expm1(-spread)).sum(0)
     if array.segment_resistance is not None and array.drain_sensitivity is not None:
         union = (top * (duty > 0).T[:, :, None])[array.ladder_order]
         lost = torch.tensordot(

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 
 from analog_model.physics.cell import inversion_root
+from analog_model.physics.exponential import expm1
 
 ZERO_CELSIUS = 273.15
 # k / q [V/K] from the exact SI values of both.
@@ -66,7 +67,7 @@ def current_at_temperature(
     )
     root = inversion_root(current, specific_current)
     # u/2 = ln(e^x - 1), stable for weak cells as for strong ones.
-    half = root + torch.log(-torch.expm1(-root))
+    half = root + torch.log(-expm1(-root))
     zero = torch.zeros_like(half)
     # Both roots from the same expression, so that their quotient is exactly 1 at the reference.
     gain = torch.logaddexp(half / ratio + lift / 2, zero) / torch.logaddexp(half, zero)

@@ -90,7 +90,7 @@ _BUDGETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         "mlp_4x4": {"epochs": 30, "learning_rate": 1e-2},
         "mlp_14x14": {"epochs": 24, "batch_size": 128, "learning_rate": 5e-3},
-        "lenet5": {"epochs": 12, "batch_size": 128, "learning_rate": 2e-3, "distillation": 0.9},
+        "lenet5": {"epochs": 24, "batch_size": 128, "learning_rate": 2e-3, "distillation": 0.9},
         "vgg_small": {**_SHORT, "epochs": 3, "distillation": 0.9},
     }
 )

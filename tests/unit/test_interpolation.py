@@ -73,6 +73,28 @@ def test_parts_add_up_to_the_current_and_are_one_at_their_own_node(count: int) -
         torch.testing.assert_close(torch.stack(parts), torch.diag(on_nodes), rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("specific", [0.05, 1.0, 20.0])
+def test_a_node_at_rest_answers_to_no_lift(specific: float) -> None:
+    """What is left for the others errs little more than Gauss's nodes do."""
+    lift, current = 0.1, np.random.default_rng(1).uniform(0, 1, 500)
+    rest, *others = interpolation.nodes(1.0, specific, 3, rest=True)
+    assert rest == interpolation.REST
+    assert 0 < others[0] < others[1]
+    assert interpolation.lift_factor(rest, torch.tensor(lift)) == 1
+    exact = lifted(current, specific, lift)
+    for at, most in (
+        (interpolation.nodes(1.0, specific, 2, rest=True), 0.07),
+        ([rest, *others], 2e-3),
+    ):
+        parts = interpolation.lagrange(torch.tensor(current), torch.tensor(specific).double(), at)
+        np.testing.assert_allclose(sum(parts), current, rtol=1e-12)
+        factors = [interpolation.lift_factor(x, torch.tensor(lift).double()) for x in at]
+        found = sum(p * f for p, f in zip(parts, factors, strict=True)).numpy()
+        # Beside what the lift adds.
+        missed = np.sqrt(((found - exact) ** 2).mean() / ((exact - current) ** 2).mean())
+        assert missed < most
+
+
 def test_a_cell_at_a_node_is_lifted_exactly() -> None:
     at = interpolation.nodes(1.0, 0.4, 3)
     current = 0.4 * np.array(at) ** 2

@@ -218,5 +218,6 @@ def test_units_have_their_channels_currents_under_autocast_too() -> None:
         assert torch.equal(of_channel.sum(2), current[:, :, channel])
 
 
-def test_the_kernels_source_goes_with_the_package() -> None:
-    assert (Path(module.__file__).parent / "lift_kernel.cpp").exists()
+def test_the_kernels_sources_go_with_the_package() -> None:
+    for name in ("lanes.hpp", "lift_kernel.cpp", "loss_kernel.cpp"):
+        assert (Path(module.__file__).parent / name).exists()

@@ -1,0 +1,76 @@
+"""Drop losses: what the drop along the bit lines costs a layer, from the charges of its modes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from analog_model.nn.loss_kernel import lost_by_pairs
+from analog_model.nn.processor_kernel import suits_kernels
+from analog_model.nn.recomputation import recomputed
+from analog_model.physics.closed_form import lost_charge, lost_difference
+
+# Charges [space mode][time mode] of the lines of a tile, half sums and half differences.
+Halves = tuple[list[list[Tensor]], list[list[Tensor]]]
+
+
+@dataclass(frozen=True)
+class TileModes:
+    """Charges of one row tile's modes; P space modes.
+
+    `charges` [time mode] (B, H', W', G, lines): the half sums of every space mode, then the half
+    differences, each of every pair of lines. Of `share` (G, out) a half sum is the mean pair's,
+    and the pairs have their shares of it. What rounding a half suffers, both lines share.
+    """
+
+    charges: list[Tensor]
+    n_space: int
+    share: Tensor | None
+
+    def halves(self, dtype: torch.dtype) -> Halves:
+        """Half sums, half differences of every pair, (B, H', W', G, out) each."""
+        n_lines = self.charges[0].shape[-1] // self.n_space
+        size = (1, n_lines - 1) if self.share is not None else (n_lines // 2,) * 2
+        sizes = [half for half in size for _ in range(self.n_space)]
+        by_time = [[own.to(dtype) for own in one.split(sizes, -1)] for one in self.charges]
+        by_line = [list(row) for row in zip(*by_time, strict=True)]
+        sums, differences = by_line[: self.n_space], by_line[self.n_space :]
+        if self.share is not None:
+            sums = [[mode * self.share for mode in row] for row in sums]
+        return sums, differences
+
+
+def lost_of_pairs(tiles: Sequence[TileModes], feedback: Tensor | None, like: Tensor) -> Tensor:
+    """Charge (B, H', W', G, out) that the drop costs plus lines beyond minus lines, of all tiles.
+
+    `feedback` as in `DropModes`, None to first order; in the precision of `like`.
+    """
+    first = tiles[0]
+    alone = feedback is None or feedback.numel() == 1
+    numbers = [like, *([] if first.share is None else [first.share])]
+    if alone and suits_kernels(*numbers) and first.charges[0].dtype in (like.dtype, torch.bfloat16):
+        return lost_by_pairs(
+            [own for tile in tiles for own in tile.charges],
+            [tile.share for tile in tiles if tile.share is not None],
+            like.new_zeros(1) if feedback is None else feedback.reshape(1),
+            n_tiles=len(tiles),
+            n_space=first.n_space,
+        )
+    lost = like.new_zeros(())
+    for tile in tiles:
+        lost = lost + recomputed(lost_difference, *tile.halves(like.dtype), feedback)
+    return lost
+
+
+def lost_of_lines(
+    tile: TileModes, feedback: Tensor | None, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    """Charge that the drop costs plus, minus lines of one tile, (B, H', W', G, out) each."""
+    halves = zip(*tile.halves(dtype), strict=True)
+    rows = [list(zip(*row, strict=True)) for row in halves]
+    plus = lost_charge([[s + d for s, d in row] for row in rows], feedback)
+    minus = lost_charge([[s - d for s, d in row] for row in rows], feedback)
+    return plus, minus

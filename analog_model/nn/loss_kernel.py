@@ -32,7 +32,13 @@ def lost_by_pairs(
     (G, out) of the tiles say what the pairs have of it. `strength` (1,) of the feedback of the
     first mode, 0 without; the result has its precision.
     """
-    found: Tensor = _Lost.apply(strength, [n_tiles, n_space], len(charges), *charges, *shares)
+    counts = [n_tiles, n_space]
+    found: Tensor
+    if torch.is_grad_enabled() and any(own.requires_grad for own in (*charges, *shares)):
+        found = _Lost.apply(strength, counts, len(charges), *charges, *shares)
+    else:
+        # Else torch.compile takes the first of any number of arguments for a context.
+        found = _forward(list(charges), list(shares), strength, counts)
     return found
 
 

@@ -176,7 +176,11 @@ class TiledKernel(nn.Module):
 
     def boxes(self, weight: Tensor) -> list[Tensor]:
         """The cells (..., V_t, height, width) of each row tile, its box of the kernel alone."""
-        return [weight] if len(self._boxes) == 1 else kernel_boxes(weight, self._flat_boxes)
+        if len(self._boxes) == 1:
+            return [weight]
+        if self._span_sizes is not None and self._kernel_shape == (1, 1):
+            return list(weight.split(self._span_sizes, -3))
+        return kernel_boxes(weight, self._flat_boxes)
 
     def _contracted(self, image: Tensor, kernel: Tensor, groups: int) -> Tensor:
         if groups == 1 and image.shape[2:] == kernel.shape[2:] == (1, 1):

@@ -34,6 +34,7 @@ LAYERS = {
         guard=0,
     ),
     "a vector": PlacedLayer((8, 37), (5, 37), (32, 32)),
+    "few channels": PlacedLayer((8, 2, 3, 3), (3, 2, 6, 5), (32, 32)),
 }
 EXPANSIONS = {
     "one node, no pairs": Expansion(n_nodes=1, overlap_order=1),
@@ -98,9 +99,10 @@ def test_one_pass_gives_what_the_steps_give(
     torch.testing.assert_close(in_one, by_steps, rtol=0, atol=1e-12)
 
 
+@pytest.mark.parametrize("name", ["neighbours in other pixels", "few channels"])
 @pytest.mark.usefixtures("compiler")
-def test_corrections_are_rounded_as_torch_rounds() -> None:
-    layer = LAYERS["neighbours in other pixels"]
+def test_corrections_are_rounded_as_torch_rounds(name: str) -> None:
+    layer = LAYERS[name]
     own, image = widths_of(layer, Expansion(), coarse=True), image_of(layer, torch.float32)
     expected, found = (
         own._step_by_step(image, departures=False),

@@ -18,7 +18,7 @@ from analog_model.nn.processor_kernel import call
 
 # Integers of a run; what stands for the course of effective widths; lanes that may be read.
 RUN, EFFECTIVE, _PADDED = 6, -1, 16
-_SOURCE = "lift_kernel.cpp"
+_SOURCES = ("lift_registers.hpp", "lift_kernel.cpp")
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class LiftPlan:
     coefficients: int
 
     def tables(self) -> Tensor:
-        """The plan's lists behind each other, as `Plan` in lift_kernel.cpp reads them."""
+        """The plan's lists behind each other, as `Plan` in lift_registers.hpp reads them."""
         flat = list(self.runs)
         for chosen in self.members:
             flat += [*chosen, *[-1] * (self.n_neighbours - len(chosen))]
@@ -112,7 +112,7 @@ def _call(
     batch, channels, height, width = image.shape
     numbers = [batch, height, width, channels, *sizes, torch.get_num_threads()]
     tables, coefficient, course = constants
-    kernel = (_SOURCE, kind, image.dtype)
+    kernel = (_SOURCES, kind, image.dtype)
     call(*kernel, numbers, tables, image, coefficient, course, list(maps), *outputs)
 
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from analog_model.nn.processor_kernel import call
 
-_SOURCE = "loss_kernel.cpp"
+_SOURCES = ("loss_kernel.cpp",)
 
 
 def lost_by_pairs(
@@ -79,7 +79,7 @@ def _forward(
     charges, shares = _contiguous(charges), _contiguous(shares)
     lost = _empty(charges, shares, strength, counts)
     sizes = _sizes(charges, shares, strength, counts)
-    call(_SOURCE, "lost", strength.dtype, sizes, strength, charges, shares, lost)
+    call(_SOURCES, "lost", strength.dtype, sizes, strength, charges, shares, lost)
     return lost
 
 
@@ -94,7 +94,7 @@ def _backward(
     charges, shares = _contiguous(charges), _contiguous(shares)
     slopes = _empty_slopes(charges, shares, strength)
     sizes, whole = _sizes(charges, shares, strength, counts), gradient.contiguous()
-    kernel = (_SOURCE, "adjoint", strength.dtype)
+    kernel = (_SOURCES, "adjoint", strength.dtype)
     call(*kernel, sizes, strength, charges, shares, whole, slopes[:-1], slopes[-1])
     return slopes
 

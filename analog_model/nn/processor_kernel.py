@@ -29,22 +29,22 @@ def suits_kernels(*numbers: Tensor) -> bool:
 
 
 @cache
-def _library(source: str) -> CDLL:
+def _library(sources: tuple[str, ...]) -> CDLL:
     # The one entry of torch to its C++ builder; `torch.utils.cpp_extension` needs more tools.
     from torch._inductor.codecache import CppCodeCache
 
     files = resources.files(__package__)
-    parts = [files.joinpath(name).read_text(encoding="utf-8") for name in ("lanes.hpp", source)]
+    parts = [files.joinpath(name).read_text(encoding="utf-8") for name in ("lanes.hpp", *sources)]
     library: CDLL = CppCodeCache.load("\n".join(parts))
     return library
 
 
-def call(source: str, function: str, dtype: torch.dtype, *arguments: Any) -> None:
-    """Call a function of a source file, in numbers of a precision.
+def call(sources: tuple[str, ...], function: str, dtype: torch.dtype, *arguments: Any) -> None:
+    """Call a function of some source files joined, in numbers of a precision.
 
     Lists of integers become arrays of them, tensors pointers, lists of those arrays of pointers.
     """
-    getattr(_library(source), f"{function}_{_NAMES[dtype]}")(*map(_argument, arguments))
+    getattr(_library(sources), f"{function}_{_NAMES[dtype]}")(*map(_argument, arguments))
 
 
 def _argument(value: Any) -> Any:

@@ -35,6 +35,7 @@ LAYERS = {
     ),
     "a vector": PlacedLayer((8, 37), (5, 37), (32, 32)),
     "few channels": PlacedLayer((8, 2, 3, 3), (3, 2, 6, 5), (32, 32)),
+    "one channel": PlacedLayer((8, 1, 5, 5), (3, 1, 7, 7), (32, 32)),
 }
 EXPANSIONS = {
     "one node, no pairs": Expansion(n_nodes=1, overlap_order=1),
@@ -99,7 +100,7 @@ def test_one_pass_gives_what_the_steps_give(
     torch.testing.assert_close(in_one, by_steps, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", ["neighbours in other pixels", "few channels"])
+@pytest.mark.parametrize("name", ["neighbours in other pixels", "few channels", "one channel"])
 @pytest.mark.usefixtures("compiler")
 def test_corrections_are_rounded_as_torch_rounds(name: str) -> None:
     layer = LAYERS[name]
@@ -221,5 +222,5 @@ def test_units_have_their_channels_currents_under_autocast_too() -> None:
 
 
 def test_the_kernels_sources_go_with_the_package() -> None:
-    for name in ("lanes.hpp", "lift_kernel.cpp", "loss_kernel.cpp"):
+    for name in ("lanes.hpp", "lift_registers.hpp", "lift_kernel.cpp", "loss_kernel.cpp"):
         assert (Path(module.__file__).parent / name).exists()

@@ -24,7 +24,7 @@ from __future__ import annotations
 import os
 import shutil
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -78,6 +78,17 @@ def compiler(require_tool: Callable[[str], Path]) -> Path:
     if not header.exists():
         _missing("Python.h", "on Debian or Ubuntu: apt-get install python3-dev")
     return require_tool("g++")
+
+
+@pytest.fixture
+def double_precision() -> Iterator[None]:
+    """New tensors, buffers among them, are of double precision."""
+    import torch
+
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    yield
+    torch.set_default_dtype(before)
 
 
 @pytest.fixture(scope="session")

@@ -51,7 +51,9 @@ def lost_of_pairs(tiles: Sequence[TileModes], feedback: Tensor | None, like: Ten
     first = tiles[0]
     alone = feedback is None or feedback.numel() == 1
     numbers = [like, *([] if first.share is None else [first.share])]
-    if alone and suits_kernels(*numbers) and first.charges[0].dtype in (like.dtype, torch.bfloat16):
+    # Coarse charges are those of single precision.
+    kinds = (torch.float32, torch.bfloat16) if like.dtype == torch.float32 else (like.dtype,)
+    if alone and suits_kernels(*numbers) and first.charges[0].dtype in kinds:
         return lost_by_pairs(
             [own for tile in tiles for own in tile.charges],
             [tile.share for tile in tiles if tile.share is not None],

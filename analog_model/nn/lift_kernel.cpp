@@ -210,7 +210,7 @@ void backward(Plan p, const T *image, const T *given, const T *course, void *con
   extern "C" void adjoint_##NAME(const int64_t *sizes, const int64_t *tables, const void *image,  \
                                  const void *coefficient, const void *course, void **gradient,    \
                                  void *by_image) {                                                \
-    backward<T>(read<T>(sizes, tables), static_cast<const T *>(image),                               \
+    backward<T>(read<T>(sizes, tables), static_cast<const T *>(image),                            \
                 static_cast<const T *>(coefficient), static_cast<const T *>(course), gradient,    \
                 static_cast<T *>(by_image));                                                      \
   }

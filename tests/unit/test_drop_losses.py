@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 import torch
 from torch import Tensor
@@ -17,14 +15,6 @@ from analog_model.physics.closed_form import Expansion
 from tests.placed_layers import PlacedLayer, chip_for
 
 PLACES, PAIRS, N_TILES = (3, 4, 2, 2), 21, 3
-
-
-@pytest.fixture
-def double_precision() -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
 
 
 def tiles_of(

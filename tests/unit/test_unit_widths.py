@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -69,14 +68,6 @@ def in_one_pass(own: UnitWidths, image: Tensor, *, departures: bool) -> Widths:
     plan = own._plans[departures]
     assert plan is not None
     return own._in_one_pass(image, plan, departures=departures)
-
-
-@pytest.fixture
-def double_precision() -> Iterator[None]:
-    before = torch.get_default_dtype()
-    torch.set_default_dtype(torch.float64)
-    yield
-    torch.set_default_dtype(before)
 
 
 @pytest.mark.parametrize("departures", [False, True])

@@ -1,6 +1,7 @@
 // Registers of numbers as gcc and clang take them, with maps whose numbers may be coarse.
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>

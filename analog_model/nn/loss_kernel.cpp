@@ -16,8 +16,10 @@ struct Sizes {
   int64_t modes() const { return space * time; }
 };
 
-// What a kernel is compiled for: the precision of the modes' charges, whether pairs share sums.
-template <typename T, bool COARSE, bool SHARES> struct Loss {
+// What a kernel is compiled for: the precision of the modes' charges, whether pairs share sums, the
+// number of space modes where there is one time mode, so that all stay in registers; ANY else.
+constexpr int64_t ANY = 0;
+template <typename T, bool COARSE, bool SHARES, int64_t SPACE> struct Loss {
   const Sizes &z;
   const T strength;
   const void *const *charge;  // (tiles, time) of (place, lines)
@@ -25,16 +27,26 @@ template <typename T, bool COARSE, bool SHARES> struct Loss {
   using Row = Lanes<T>;
 
   // Modes of LANES pairs on one tile, then their gradients.
+  using Rows = std::conditional_t<SPACE == ANY, std::vector<Row>, std::array<Row, SPACE>>;
   struct Modes {
-    std::vector<Row> sum, difference;
+    Rows sum, difference;
     Row squares, half, p, e;
-    explicit Modes(int64_t count) : sum(count), difference(count) {}
+    explicit Modes(int64_t count) : sum(rows(count)), difference(rows(count)) {}
   };
+
+  static Rows rows(int64_t count) {
+    if constexpr (SPACE == ANY) return Rows(count);
+    else return Rows{};
+  }
 
   // Modes by number, space mode, time mode.
   template <typename Use> INLINE void each_mode(Use use) const {
-    for (int64_t k = 0, n = 0; n < z.space; ++n)
-      for (int64_t m = 0; m < z.time; ++m) use(k++, n, m);
+    if constexpr (SPACE != ANY) {
+#pragma GCC unroll 4
+      for (int64_t n = 0; n < SPACE; ++n) use(n, n, int64_t(0));
+    } else
+      for (int64_t k = 0, n = 0; n < z.space; ++n)
+        for (int64_t m = 0; m < z.time; ++m) use(k++, n, m);
   }
 
   // The mean pair's half sum of a mode.
@@ -52,7 +64,7 @@ template <typename T, bool COARSE, bool SHARES> struct Loss {
                    Modes &modes) const {
     const Row part = SHARES ? fetch<T>(own, o, count, false) : Row{};
     modes.squares = modes.half = Row{};
-    each_mode([&](int64_t k, int64_t n, int64_t m) {
+    each_mode([&](int64_t k, int64_t n, int64_t m) __attribute__((always_inline)) {
       const void *from = charge[t * z.time + m];
       const Row s = SHARES ? part * mean(t, m, at + n)
                            : fetch<T>(from, at + n * z.pairs + o, count, COARSE);
@@ -99,25 +111,25 @@ template <typename T, bool COARSE, bool SHARES> struct Loss {
     const Row by_inverse = (half * p - squares * e) * by * inverse * (strength + strength);
     const Row by_p = half * by * strength - by_inverse * p;
     const Row by_e = by_inverse * e - squares * by * strength;
-    for (int64_t k = 0; k < z.modes(); ++k) {
+    each_mode([&](int64_t k, int64_t, int64_t) __attribute__((always_inline)) {
       const Row s = sum[k], d = difference[k];
       sum[k] = (d * p - s * e) * by * T(2);
       difference[k] = (s * p - d * e) * by * T(2);
-    }
+    });
     sum[0] += by_p;
     difference[0] += by_e;
   }
 
   // `by_mean` (modes) of the pixel's group on a tile, `by_share` (pairs).
   INLINE void give_back(const T *gradient, int64_t t, int64_t place, int64_t o, int64_t count,
-                        Modes &modes, void **by_charge, Row *by_mean, T *by_share) const {
+                        Modes &modes, void **by_charge, Rows &by_mean, T *by_share) const {
     const int64_t at = place * z.lines(), after = at + z.space * z.sums();
     const T *own = SHARES ? share[t] + place % z.groups * z.pairs : nullptr;
     read(t, own, at, o, count, modes);
     slopes(fetch<T>(gradient, place * z.pairs + o, count, false), modes);
     Row of_share{};
     const Row part = SHARES ? fetch<T>(own, o, count, false) : Row{};
-    each_mode([&](int64_t k, int64_t n, int64_t m) {
+    each_mode([&](int64_t k, int64_t n, int64_t m) __attribute__((always_inline)) {
       void *to = by_charge[t * z.time + m];
       write<T>(to, after + n * z.pairs + o, count, COARSE, modes.difference[k]);
       if constexpr (SHARES) {
@@ -135,7 +147,7 @@ template <typename T, bool COARSE, bool SHARES> struct Loss {
 #pragma omp parallel num_threads(z.n_threads)
     {
       Modes modes(z.modes());
-      std::vector<Row> by_mean(SHARES ? z.modes() : 0);
+      Rows by_mean = rows(z.modes());
 #pragma omp for
       for (int64_t b = 0; b < z.images; ++b)
         for (int64_t i = 0; i < z.pixels * z.groups * z.tiles; ++i) {
@@ -144,32 +156,40 @@ template <typename T, bool COARSE, bool SHARES> struct Loss {
           T *kept = SHARES ? by_share + row * z.pairs : nullptr;
           std::fill(by_mean.begin(), by_mean.end(), Row{});
           auto use = [&](int64_t o, int64_t count) __attribute__((always_inline)) {
-            give_back(gradient, t, place, o, count, modes, by_charge, by_mean.data(), kept);
+            give_back(gradient, t, place, o, count, modes, by_charge, by_mean, kept);
           };
           int64_t o = 0;
           for (; o + LANES<T> <= z.pairs; o += LANES<T>) use(o, LANES<T>);
           if (o < z.pairs) use(o, z.pairs - o);
-          for (size_t k = 0; k < by_mean.size(); ++k) {
-            T total = 0;
-            for (int64_t lane = 0; lane < LANES<T>; ++lane) total += by_mean[k][lane];
-            const int64_t at = place * z.lines() + k / z.time;
-            write<T>(by_charge[t * z.time + k % z.time], at, 1, COARSE, Row{} + total);
-          }
+          if constexpr (SHARES)
+            each_mode([&](int64_t k, int64_t n, int64_t m) {
+              T total = 0;
+              for (int64_t lane = 0; lane < LANES<T>; ++lane) total += by_mean[k][lane];
+              write<T>(by_charge[t * z.time + m], place * z.lines() + n, 1, COARSE, Row{} + total);
+            });
         }
     }
   }
 };
 
 // The kernel that sizes ask for.
+template <typename T, bool COARSE, bool SHARES, typename Use>
+void of_modes(const Sizes &z, T strength, const void *const *charge, const T *const *share, Use use) {
+  const int64_t fixed = z.time == 1 ? z.space : ANY;
+  if (fixed == 1) use(Loss<T, COARSE, SHARES, 1>{z, strength, charge, share});
+  else if (fixed == 2) use(Loss<T, COARSE, SHARES, 2>{z, strength, charge, share});
+  else use(Loss<T, COARSE, SHARES, ANY>{z, strength, charge, share});
+}
+
 template <typename T, typename Use>
 void choose(const Sizes &z, const void *strength, const void *const *charge, const T *const *share,
             Use use) {
   const T f = *static_cast<const T *>(strength);
   constexpr bool may_be_coarse = std::is_same_v<T, float>;
-  if (z.coarse && z.shares_sums) use(Loss<T, may_be_coarse, true>{z, f, charge, share});
-  else if (z.coarse) use(Loss<T, may_be_coarse, false>{z, f, charge, share});
-  else if (z.shares_sums) use(Loss<T, false, true>{z, f, charge, share});
-  else use(Loss<T, false, false>{z, f, charge, share});
+  if (z.coarse && z.shares_sums) of_modes<T, may_be_coarse, true>(z, f, charge, share, use);
+  else if (z.coarse) of_modes<T, may_be_coarse, false>(z, f, charge, share, use);
+  else if (z.shares_sums) of_modes<T, false, true>(z, f, charge, share, use);
+  else of_modes<T, false, false>(z, f, charge, share, use);
 }
 
 }  // namespace

@@ -10,6 +10,8 @@ layer's own, of its pulse widths; all others only correct it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -34,6 +36,7 @@ class ClosedFormProduct(nn.Module):
     Differentiable in widths and currents.
     """
 
+    _along: Tensor
     _profile: Tensor
     _own: Tensor
     _feedback: Tensor | None
@@ -96,17 +99,19 @@ class ClosedFormProduct(nn.Module):
         )
         self._time = modes.time.tolist()
         n_space = modes.space.shape[1]
-        size = (rows.n_row_tiles, n_space + 1, self._units.n_units, rows.n_positions)
+        size = (n_space + 1, rows.n_row_tiles, rows.n_positions, self._units.n_units)
         along = np.zeros(size)
         profile = np.concatenate([modes.space.T, modes.own[None]])
         for tile in range(rows.n_row_tiles):
             on = np.arange(n_word_lines)[self._units.unit[tile] != UNUSED]
             place = rows.position_of_word_line[tile, on]
-            along[tile][:, self._units.unit[tile, on], place] = profile[:, on]
-        along = along.reshape(*size[:3], *rows.kernel_shape)
-        self._keep("_profile", along[:, :-1])
-        own = along[:, -1].sum(0)
+            along[:, tile, place, self._units.unit[tile, on]] = profile[:, on]
+        along = along.reshape(*size[:2], *rows.kernel_shape, self._units.n_units)
+        own = along[-1].sum(0)
         self._keep("_own", self._units.by_channel(own) if self._has_rest else own)
+        # A cell stands on one tile alone: of all tiles together the profiles are one map.
+        self._keep("_along", along[:-1].sum(1))
+        self._keep("_profile", np.abs(along[0]).reshape(rows.n_row_tiles, -1))
         if arrays.self_consistent:
             self._keep("_feedback", modes.feedback)
 
@@ -151,7 +156,7 @@ class ClosedFormProduct(nn.Module):
             # Linear in the currents: both lines of a weight share one product.
             charge = self._corrected(effective, [_plus_less_minus(part) for part in parts], batch)
             if modes:
-                lost = lost_of_pairs(modes, self._feedback, self._profile)
+                lost = lost_of_pairs(modes, self._feedback, self._along)
                 # The main product sets the precision, also of autocast.
                 charge = charge - lost.to(charge.dtype)
             return charge.flatten(-2).permute(0, 3, 1, 2)
@@ -163,7 +168,7 @@ class ClosedFormProduct(nn.Module):
                 for line in (0, 1)
             ]
             if modes:
-                losses = lost_of_lines(modes[tile], self._feedback, self._profile.dtype)
+                losses = lost_of_lines(modes[tile], self._feedback, self._along.dtype)
                 lines = [line - loss for line, loss in zip(lines, losses, strict=True)]
             charges.append(self._drooped(lines[0]) - self._drooped(lines[1]))
         return torch.stack(charges).sum(0).flatten(-2).permute(0, 3, 1, 2)
@@ -211,42 +216,46 @@ class ClosedFormProduct(nn.Module):
 
     def _modes(self, modal: list[Tensor], current: Tensor, batch: int) -> list[TileModes]:
         """Modes of the lines by row tile."""
-        lines = interpolation.lagrange(current, self._specific_like(current), self._modal_nodes)
-        sums = [self._kernel.boxes(line.sum(0)) for line in lines]
-        differences = [self._kernel.boxes(_plus_less_minus(line)) for line in lines]
+        cells = interpolation.lagrange(current, self._specific_like(current), self._modal_nodes)
+        shares = self._shares_of_mean(current.sum(0)) if self._shares_sums else None
+        weights = [self._kernel.boxes(self._mode_weights(own)) for own in cells]
         modal_by_tile = [self._kernel.units_by_tile(width) for width in modal]
-        n_time = len(self._time)
+        n_time, n_space = len(self._time), len(self._along)
         found = []
-        for tile, profile in enumerate(self._profile):
-            # (P, 1, V, height, width) times (G, 1, out, V, height, width).
-            along = 0.5 * profile[self._kernel.box(tile)][:, None]
-            of_difference = [along * own[tile].unsqueeze(1) for own in differences]
-            of_sum = [along * own[tile].unsqueeze(1) for own in sums]
-            share = None
-            if self._shares_sums:
-                share = _share_of_mean([own[tile] for own in sums], along[0].abs())
-                of_sum = [own.mean(2, keepdim=True) for own in of_sum]
-            weights = [
-                [self._coarse(line) for half in halves for line in half.unbind(1)]
-                for halves in zip(of_sum, of_difference, strict=True)
-            ]
+        for tile in range(self._kernel.n_tiles):
             widths = [by_tile[tile] for by_tile in modal_by_tile]
+            lines = [by_tile[tile] for by_tile in weights]
             charges = [
-                self._kernel.lines(widths[m::n_time], weights, batch, tile=tile)
+                self._kernel.lines(
+                    widths[m::n_time], lines, batch, tile=tile, n_lines=2 * n_space
+                )
                 for m in range(n_time)
             ]
-            found.append(TileModes(charges, len(along), share))
+            share = None if shares is None else shares[tile]
+            found.append(TileModes(charges, n_space, share))
         return found
 
+    def _mode_weights(self, cells: Tensor) -> Tensor:
+        """What meets the modal widths: half sums by space mode, then half differences.
 
-def _share_of_mean(sums: list[Tensor], profile: Tensor) -> Tensor:
-    """Each pair's current on one array as a share of the mean pair's, (G, out).
+        (G, lines, KH, KW, V) of currents (2, G, out, KH, KW, V); of shared sums the mean pair's.
+        """
+        along = 0.5 * self._along[:, None]
+        halves = [cells.sum(0), _plus_less_minus(cells)]
+        if self._shares_sums:
+            halves[0] = halves[0].mean(1, keepdim=True)
+        # (G, P, out, KH, KW, V) each.
+        lines = [self._coarse(along * half.unsqueeze(1)).flatten(1, 2) for half in halves]
+        return torch.cat(lines, 1)
 
-    `sums` [node] (G, out, V, KH, KW) of the pairs' cells, weighted by `profile`.
-    """
-    current = torch.stack([(own * profile).sum((-3, -2, -1)) for own in sums]).sum(0)
-    least = torch.finfo(current.dtype).tiny
-    return current / current.mean(1, keepdim=True).clamp(min=least)
+    def _shares_of_mean(self, sums: Tensor) -> Sequence[Tensor]:
+        """Each pair's current on every array as a share of the mean pair's, [tile] (G, out).
+
+        `sums` (G, out, KH, KW, V) of the pairs' cells, weighted by the first mode's profile.
+        """
+        current = (sums.flatten(2) @ self._profile.T).movedim(-1, 0)
+        least = torch.finfo(current.dtype).tiny
+        return (current / current.mean(-1, keepdim=True).clamp(min=least)).unbind()
 
 
 def _plus_less_minus(lines: Tensor) -> Tensor:

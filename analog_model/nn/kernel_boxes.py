@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# A box as integers: first unit, one past the last, the same of heights, of widths.
+# A box as integers: first height, one past the last, the same of widths, of units.
 _FIELDS = 6
 
 
 def _places(boxes: Sequence[int]) -> list[tuple[Any, ...]]:
-    """Index of every box into a kernel (..., V, KH, KW)."""
+    """Index of every box into a kernel (..., KH, KW, V)."""
     return [
         (..., *(slice(*boxes[k : k + 2]) for k in range(start, start + _FIELDS, 2)))
         for start in range(0, len(boxes), _FIELDS)
@@ -28,7 +28,7 @@ def _places(boxes: Sequence[int]) -> list[tuple[Any, ...]]:
 
 def _shapes(boxes: Sequence[int]) -> list[tuple[int, int, int]]:
     ends = [boxes[start : start + _FIELDS] for start in range(0, len(boxes), _FIELDS)]
-    return [(u[1] - u[0], u[3] - u[2], u[5] - u[4]) for u in ends]
+    return [(h[1] - h[0], h[3] - h[2], h[5] - h[4]) for h in ends]
 
 
 def _empty_row(kernel: Tensor, boxes: Sequence[int]) -> Tensor:
@@ -68,9 +68,9 @@ def _pieces(row: Tensor, boxes: Sequence[int]) -> list[Tensor]:
 
 
 def kernel_boxes(kernel: Tensor, boxes: Sequence[int]) -> list[Tensor]:
-    """Pieces (..., V_t, height_t, width_t) of a kernel (..., V, KH, KW), one for each box.
+    """Pieces (..., height_t, width_t, V_t) of a kernel (..., KH, KW, V), one for each box.
 
-    `boxes`: six integers each, first:stop of units, of heights, of widths.
+    `boxes`: six integers each, first:stop of heights, of widths, of units.
     """
     row: Tensor = _Cut.apply(kernel, list(boxes))
     return _pieces(row, boxes)

@@ -152,9 +152,15 @@ class AnalogLayer(nn.Module):
         weight = self.weight / limit
         if isinstance(self._weight_rule, float):
             weight = weight.clamp(min=-1, max=1)
+        # In memory with the channels last, as convolutions read them. Of places side by side:
+        # what has four dimensions torch.compile takes for an image before convolutions.
         current = pair_of_currents(
-            weight, signed_weights=self._signed_weights, smallest_current=self._smallest_current
+            weight.flatten(2).movedim(1, -1) if weight.ndim > 2 else weight,
+            signed_weights=self._signed_weights,
+            smallest_current=self._smallest_current,
         )
+        if weight.ndim > 2:
+            current = current.movedim(-1, 2).unflatten(-1, weight.shape[2:])
         if self.programmed is None:
             return current
         return self.programmed.programmed_current(current, DeviceFields.of(self))

@@ -1,7 +1,8 @@
 """Tiled kernel: the cells of a layer's word-line units, tile by tile.
 
 A weight row is a unit at a place of the kernel. The products of a layer are linear layers or
-convolutions over units; of one row tile alone, over the box of the kernel that it covers.
+convolutions over units; of one row tile alone, over the box of the kernel that it covers. Units
+come last, as convolutions like their kernels in memory.
 """
 
 from __future__ import annotations
@@ -51,25 +52,28 @@ class TiledKernel(nn.Module):
         self._flat_boxes = [
             end
             for span, box in zip(self._spans, self._boxes, strict=True)
-            for part in (span, *box)
+            for part in (*box, span)
             for end in (part.start, part.stop)
         ]
         ends = [0, *(span.stop for span in self._spans)]
         follow = [span.start for span in self._spans] == ends[:-1] and ends[-1] == units.n_units
         self._span_sizes = np.diff(ends).tolist() if follow else None
-        by_tile = np.zeros((rows.n_row_tiles, units.n_units, rows.n_positions))
+        by_tile = np.zeros((rows.n_row_tiles, rows.n_positions, units.n_units))
         for cells, tile, position in zip(
             by_tile, units.unit, rows.position_of_word_line, strict=True
         ):
             on = tile != UNUSED
-            cells[tile[on], position[on]] = 1.0
+            cells[position[on], tile[on]] = 1.0
         self._full = bool((by_tile.sum(0) == 1).all()) and units.one_per_channel
-        unit_cells = by_tile.reshape(*by_tile.shape[:2], *rows.kernel_shape)
+        unit_cells = by_tile.reshape(-1, *rows.kernel_shape, units.n_units)
+        self._alone = [
+            bool(cells[self.box(tile)].all()) for tile, cells in enumerate(unit_cells)
+        ]
         self.register_buffer("_channel", torch.from_numpy(units.channel), persistent=False)
         for name, cells in (
             ("_cells", unit_cells.sum(0)),
             ("_unit_cells", unit_cells),
-            ("_channel_cells", np.stack([units.by_channel(own) for own in unit_cells])),
+            ("_channel_cells", units.by_channel(unit_cells)),
         ):
             kept = torch.from_numpy(cells).to(torch.get_default_dtype())
             self.register_buffer(name, kept, persistent=False)
@@ -79,20 +83,21 @@ class TiledKernel(nn.Module):
         return len(self._boxes)
 
     def channel_currents(self, current: Tensor) -> Tensor:
-        """Currents (2, G, out, C, KH, KW) of a layer's cells (2, G out, C, KH, KW)."""
-        return current.reshape(2, self._n_groups, -1, self._n_channels, *self._kernel_shape)
+        """Currents (2, G, out, KH, KW, C) of a layer's cells (2, G out, C, KH, KW)."""
+        size = (2, self._n_groups, -1, *self._kernel_shape, self._n_channels)
+        return current.movedim(2, -1).reshape(size)
 
     def unit_currents(self, current: Tensor) -> Tensor:
-        """Currents (2, G, out, V, KH, KW) of the units' cells, 0 where a unit has no cell."""
+        """Currents (2, G, out, KH, KW, V) of the units' cells, 0 where a unit has no cell."""
         cells = self.channel_currents(current)
         if self._full:
             return cells
-        return cells.index_select(3, self._channel) * self._cells
+        return cells.index_select(-1, self._channel) * self._cells
 
     def on_tile(self, currents: Tensor, tile: int) -> Tensor:
-        """Currents (..., V or C, KH, KW), 0 but for the cells of one row tile."""
-        own = self._unit_cells if currents.shape[-3] == len(self._cells) else self._channel_cells
-        return currents * own[tile]
+        """Currents (..., KH, KW, V or C), 0 but for the cells of one row tile."""
+        of_units = currents.shape[-1] == self._cells.shape[-1]
+        return currents * (self._unit_cells if of_units else self._channel_cells)[tile]
 
     def product(
         self,
@@ -105,7 +110,7 @@ class TiledKernel(nn.Module):
         """Products summed over the nodes: (B, H', W', G, out).
 
         `widths` (B G, V, H, W), or (B G, H, W, C, V) where each of C column classes has its
-        own; `weights` (G, out, V, KH, KW); of one row tile only its box of the kernel takes
+        own; `weights` (G, out, KH, KW, V); of one row tile only its box of the kernel takes
         part, of weights that may be that box already.
         """
         charge: Tensor | None = None
@@ -119,21 +124,22 @@ class TiledKernel(nn.Module):
     def lines(
         self,
         widths: Sequence[Tensor],
-        weights: Sequence[Sequence[Tensor]],
+        weights: Sequence[Tensor],
         batch: int,
         *,
         tile: int,
+        n_lines: int,
     ) -> Tensor:
-        """Products of L lines side by side, `weights` [node][line] (G, out_l, V, KH, KW).
+        """Products of L lines side by side, `weights` [node] (G, sum of out_l, KH, KW, V).
 
-        (B, H', W', G, sum of out_l), of one product unless every class has widths of its own.
+        (B, H', W', G, sum of out_l), of one product unless every class has widths of its own;
+        then all `n_lines` have as many outputs.
         """
         if widths[0].ndim == 5:
-            by_line = zip(*weights, strict=True)
+            by_line = zip(*[own.chunk(n_lines, 1) for own in weights], strict=True)
             parts = [self.product(widths, own, batch, tile=tile) for own in by_line]
             return torch.cat(parts, dim=-1)
-        joined = [torch.cat(list(own), 1) for own in weights]
-        return self.product(widths, joined, batch, tile=tile)
+        return self.product(widths, weights, batch, tile=tile)
 
     def _term(self, width: Tensor, weight: Tensor, batch: int, tile: int | None) -> Tensor:
         """Product (B, H', W', G, out) of one node."""
@@ -151,7 +157,8 @@ class TiledKernel(nn.Module):
             image = last.flatten(3).permute(0, 3, 1, 2)
         if tile is not None:
             weight, image = self._kernel_box(weight, tile), self._image_box(image, tile)
-        charge = self._contracted(image, weight.flatten(0, 1), self._n_groups * n_classes)
+        kernel = weight.flatten(0, 1).movedim(-1, 1)
+        charge = self._contracted(image, kernel, self._n_groups * n_classes)
         return charge.permute(0, 2, 3, 1).unflatten(-1, (self._n_groups, -1))
 
     def units_by_tile(self, image: Tensor) -> list[Tensor]:
@@ -171,16 +178,23 @@ class TiledKernel(nn.Module):
         ]
 
     def box(self, tile: int) -> tuple[Any, ...]:
-        """Index of a row tile's cells in a kernel (..., V, KH, KW)."""
-        return (..., self._spans[tile], *self._boxes[tile])
+        """Index of a row tile's cells in a kernel (..., KH, KW, V)."""
+        return (..., *self._boxes[tile], self._spans[tile])
 
     def boxes(self, weight: Tensor) -> list[Tensor]:
-        """The cells (..., V_t, height, width) of each row tile, its box of the kernel alone."""
+        """The cells (..., height, width, V_t) of each row tile, its box of the kernel alone."""
         if len(self._boxes) == 1:
             return [weight]
         if self._span_sizes is not None and self._kernel_shape == (1, 1):
-            return list(weight.split(self._span_sizes, -3))
-        return kernel_boxes(weight, self._flat_boxes)
+            return list(weight.split(self._span_sizes, -1))
+        pieces = kernel_boxes(weight, self._flat_boxes)
+        # A box may hold cells of other tiles.
+        return [
+            piece if alone else piece * cells[self.box(tile)].to(piece.dtype)
+            for tile, (piece, alone, cells) in enumerate(
+                zip(pieces, self._alone, self._unit_cells, strict=True)
+            )
+        ]
 
     def _contracted(self, image: Tensor, kernel: Tensor, groups: int) -> Tensor:
         if groups == 1 and image.shape[2:] == kernel.shape[2:] == (1, 1):
@@ -198,10 +212,11 @@ class TiledKernel(nn.Module):
 
     def _kernel_box(self, weight: Tensor, tile: int) -> Tensor:
         """The places of the kernel that a row tile covers."""
-        if not self._is_part(tile) or tuple(weight.shape[-2:]) != self._kernel_shape:
+        if not self._is_part(tile) or tuple(weight.shape[-3:-1]) != self._kernel_shape:
             return weight
         (high, wide), (height, width) = self._boxes[tile], self._kernel_shape
-        return margins(weight, [-wide.start, wide.stop - width, -high.start, high.stop - height])
+        sides = [-wide.start, wide.stop - width, -high.start, high.stop - height]
+        return margins(weight.movedim(-1, -3), sides).movedim(-3, -1)
 
     def _is_part(self, tile: int) -> bool:
         high, wide = self._boxes[tile]

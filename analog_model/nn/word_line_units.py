@@ -50,9 +50,9 @@ class WordLineUnits:
         return int(self.line.size)
 
     def by_channel(self, values: np.ndarray) -> np.ndarray:
-        """Values (V, ...) of the units, summed over those of a channel: (C, ...)."""
-        found = np.zeros((self.channel.max() + 1, *values.shape[1:]))
-        np.add.at(found, self.channel, values)
+        """Values (..., V) of the units, summed over those of a channel: (..., C)."""
+        found = np.zeros((*values.shape[:-1], self.channel.max() + 1))
+        np.add.at(found, (..., self.channel), values)
         return found
 
     def flat_runs(self, dilation: tuple[int, int]) -> list[int]:

@@ -7,8 +7,8 @@ from torch import Tensor
 
 from analog_model.nn.kernel_boxes import kernel_boxes
 
-# Units, heights, widths of three boxes; the last overlaps the first.
-BOXES = [0, 2, 0, 1, 0, 3, 2, 5, 1, 3, 1, 2, 1, 3, 0, 2, 2, 3]
+# Heights, widths, units of three boxes; the last overlaps the first.
+BOXES = [0, 1, 0, 3, 0, 2, 1, 3, 1, 2, 2, 5, 0, 2, 2, 3, 1, 3]
 SLICES = [
     (..., slice(*BOXES[k : k + 2]), slice(*BOXES[k + 2 : k + 4]), slice(*BOXES[k + 4 : k + 6]))
     for k in range(0, len(BOXES), 6)
@@ -17,7 +17,7 @@ SLICES = [
 
 def kernel() -> Tensor:
     generator = torch.Generator().manual_seed(0)
-    return torch.rand(2, 4, 5, 3, 3, generator=generator, dtype=torch.float64)
+    return torch.rand(2, 4, 3, 3, 5, generator=generator, dtype=torch.float64)
 
 
 def test_each_piece_is_the_slice() -> None:

@@ -208,8 +208,8 @@ def test_units_have_their_channels_currents_under_autocast_too() -> None:
     assert units.n_units > units.channel.max() + 1
     # Of each channel's cells every one stands in exactly one of its units.
     for channel in range(current.shape[2]):
-        of_channel = found[:, 0][:, :, torch.from_numpy(units.channel == channel)]
-        assert torch.equal(of_channel.sum(2), current[:, :, channel])
+        of_channel = found[:, 0][..., torch.from_numpy(units.channel == channel)]
+        assert torch.equal(of_channel.sum(-1), current[:, :, channel])
 
 
 def test_the_kernels_sources_go_with_the_package() -> None:

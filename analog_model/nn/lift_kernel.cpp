@@ -5,7 +5,7 @@
 // copied side by side first; where a register holds the channels of several pixels, and all
 // neighbours stand a fixed number of channels away in their pixel, they are read as they lie.
 // `lift_kernel.py` describes the arguments and makes the plan, `processor_kernel.py` puts
-// lanes.hpp, lift_registers.hpp before it.
+// lanes.hpp, lift_registers.hpp, lift_singles.hpp before it.
 
 namespace {
 
@@ -31,8 +31,9 @@ inline void collect(const Plan &p, const T *image, int64_t b, int64_t row, int64
   });
 }
 
-// Where the units are few channels, each neighbour's a fixed number away in the same pixel: that
-// number, and in which lanes there is such a neighbour, 1 or 0.
+// Where the units are the channels, each neighbour's a fixed number away in the same pixel: that
+// number, and in which lanes there is such a neighbour, 1 or 0. Few channels of several pixels
+// share a register.
 template <typename T> struct Still {
   bool all;
   std::vector<int64_t> away;
@@ -41,7 +42,7 @@ template <typename T> struct Still {
 
   explicit Still(Plan &p) : away(1 + p.neighbours, 0), mask(away.size() * p.padded) {
     std::vector<bool> known(away.size());
-    all = p.units == p.channels && 2 * p.units <= LANES<T>;
+    all = p.units == p.channels;
     for (const int64_t *run = p.run; run < p.run + p.n_runs * RUN; run += RUN) {
       const int64_t k = run[0], distance = run[3] - run[1];
       all = all && !run[4] && !run[5] && (k ? !known[k] || away[k] == distance : !distance);
@@ -51,18 +52,40 @@ template <typename T> struct Still {
       std::fill_n(mask.begin() + k * p.padded + run[1], run[2], T(1));
     }
     if (!all) return;
-    p.together = LANES<T> / p.units;
+    p.together = std::max<int64_t>(1, LANES<T> / p.units);
     for (size_t k = 0; k < away.size(); ++k)
       for (int64_t i = p.units; i < p.together * p.units; ++i)
         mask[k * p.padded + i] = mask[k * p.padded + i % p.units];
   }
 };
 
+// A plan's numbers for every lane.
+template <typename T> struct Tables {
+  const std::vector<T> coefficient;
+  const Singles<T> singles;
+  const T *course;
+
+  Tables(const Plan &p, const T *given, const T *course)
+      : coefficient(spread(p, given)), singles(p, coefficient), course(course) {}
+
+  template <bool SHARED>
+  inline void form(const Plan &p, Work<T> &w, void **to, const Place &at) const {
+    if (singles.all) form_singles<SHARED>(p, w, singles, course, to, at);
+    else form_any<SHARED>(p, w, coefficient.data(), course, to, at);
+  }
+
+  // Of singles all gradients are written, else they are added.
+  template <bool SHARED>
+  inline void give_back(const Plan &p, Work<T> &w, void *const *gradient, const Place &at) const {
+    if (singles.all) give_back_singles<SHARED>(p, w, singles, course, gradient, at);
+    else give_back_any<SHARED>(p, w, coefficient.data(), course, gradient, at);
+  }
+};
+
 // Of neighbours in other pixels -----------------------------------------------------------------
 
 template <typename T>
-void forward_beside(const Plan &p, const T *image, const T *coefficient, const T *course,
-                    void **to) {
+void forward_beside(const Plan &p, const T *image, const Tables<T> &tables, void **to) {
 #pragma omp parallel num_threads(p.n_threads)
   {
     std::vector<T> side((1 + p.neighbours) * p.padded);
@@ -74,14 +97,14 @@ void forward_beside(const Plan &p, const T *image, const T *coefficient, const T
           collect(p, image, b, y, x, side.data());
           for (int64_t u = 0; u < p.units; u += LANES<T>) {
             w.widths = side.data() + u;
-            form<false>(p, w, coefficient, course, to, {(b * p.height + y) * p.width + x, 1, u});
+            tables.template form<false>(p, w, to, {(b * p.height + y) * p.width + x, 1, u});
           }
         }
   }
 }
 
 template <typename T>
-void backward_beside(const Plan &p, const T *image, const T *coefficient, const T *course,
+void backward_beside(const Plan &p, const T *image, const Tables<T> &tables,
                      void *const *gradient, T *by_image) {
   const int64_t size = p.height * p.width * p.channels;
 #pragma omp parallel num_threads(p.n_threads)
@@ -95,12 +118,12 @@ void backward_beside(const Plan &p, const T *image, const T *coefficient, const 
       for (int64_t y = 0; y < p.height; ++y)
         for (int64_t x = 0; x < p.width; ++x) {
           collect(p, image, b, y, x, side.data());
-          std::fill(by_side.begin(), by_side.end(), T(0));
+          if (!tables.singles.all) std::fill(by_side.begin(), by_side.end(), T(0));
           const int64_t pixel = (b * p.height + y) * p.width + x;
           for (int64_t u = 0; u < p.units; u += LANES<T>) {
             w.widths = side.data() + u;
             w.slopes = by_side.data() + u;
-            give_back<false>(p, w, coefficient, course, gradient, {pixel, 1, u});
+            tables.template give_back<false>(p, w, gradient, {pixel, 1, u});
           }
           each_run(p, by_image, b, y, x, [&](const int64_t *run, T *to) {
             const T *from = by_side.data() + run[0] * p.padded + run[1];
@@ -127,57 +150,70 @@ inline const T *readable(const Plan &p, const Still<T> &still, const T *image, c
 }
 
 template <typename T>
-inline Lanes<T> masked(const Plan &p, const Still<T> &still, size_t k, const Lanes<T> &values) {
-  return load(&still.mask[k * p.padded]) > Lanes<T>{} ? values : Lanes<T>{};
+inline Lanes<T> masked(const Plan &p, const Still<T> &still, size_t k, int64_t u,
+                       const Lanes<T> &values) {
+  return load(&still.mask[k * p.padded + u]) > Lanes<T>{} ? values : Lanes<T>{};
 }
 
 template <typename T>
-inline void approach(const Plan &p, const Still<T> &still, const T *from, Work<T> &w, T *near) {
+inline void approach(const Plan &p, const Still<T> &still, const T *from, int64_t u, Work<T> &w,
+                     T *near) {
   for (size_t k = 0; k < still.away.size(); ++k)
-    store<T>(near + k * w.stride, masked(p, still, k, load(from + still.away[k])));
+    store<T>(near + k * w.stride, masked(p, still, k, u, load(from + u + still.away[k])));
   w.widths = near;
 }
 
-template <typename T>
-void forward_still(const Plan &p, const Still<T> &still, const T *image, const T *coefficient,
-                   const T *course, void **to) {
+template <bool SHARED, typename T>
+void forward_still(const Plan &p, const Still<T> &still, const T *image, const Tables<T> &tables,
+                   void **to) {
   const int64_t n_pixels = p.batch * p.height * p.width;
 #pragma omp parallel num_threads(p.n_threads)
   {
-    std::vector<T> side(p.padded + 2 * still.reach), near(still.away.size() * p.padded);
-    Work<T> w(p, p.padded);
+    std::vector<T> side(p.padded + 2 * still.reach), near(still.away.size() * LANES<T>);
+    Work<T> w(p, LANES<T>);
 #pragma omp for
     for (int64_t pixel = 0; pixel < n_pixels; pixel += p.together) {
-      const Place at{pixel, std::min(p.together, n_pixels - pixel), 0};
-      approach(p, still, readable(p, still, image, at, side.data()), w, near.data());
-      form<true>(p, w, coefficient, course, to, at);
+      Place at{pixel, std::min(p.together, n_pixels - pixel), 0};
+      const T *from = readable(p, still, image, at, side.data());
+      for (; at.u < at.n * p.units; at.u += LANES<T>) {
+        approach(p, still, from, at.u, w, near.data());
+        tables.template form<SHARED>(p, w, to, at);
+      }
     }
   }
 }
 
-template <typename T>
-void backward_still(const Plan &p, const Still<T> &still, const T *image, const T *coefficient,
-                    const T *course, void *const *gradient, T *by_image) {
+template <bool SHARED, typename T>
+void backward_still(const Plan &p, const Still<T> &still, const T *image,
+                    const Tables<T> &tables, void *const *gradient, T *by_image) {
   const int64_t n_pixels = p.batch * p.height * p.width, row = p.padded + 2 * still.reach;
 #pragma omp parallel num_threads(p.n_threads)
   {
     // Gradients by each neighbour between margins of zeros, so that they can be read shifted.
     std::vector<T> side(row), near(still.away.size() * row), by_side(near.size());
     Work<T> w(p, row);
-    w.slopes = by_side.data() + still.reach;
+    T *slopes = by_side.data() + still.reach;
 #pragma omp for
     for (int64_t pixel = 0; pixel < n_pixels; pixel += p.together) {
-      const Place at{pixel, std::min(p.together, n_pixels - pixel), 0};
-      approach(p, still, readable(p, still, image, at, side.data()), w, near.data());
-      std::fill(by_side.begin(), by_side.end(), T(0));
-      give_back<true>(p, w, coefficient, course, gradient, at);
-      Lanes<T> total{};
-      for (size_t k = 0; k < still.away.size(); ++k) {
-        T *own = w.slopes + k * row;
-        store<T>(own, masked(p, still, k, load(own)));
-        total += load(own - still.away[k]);
+      Place at{pixel, std::min(p.together, n_pixels - pixel), 0};
+      const T *from = readable(p, still, image, at, side.data());
+      if (!tables.singles.all) std::fill(by_side.begin(), by_side.end(), T(0));
+      const int64_t size = at.n * p.units;
+      for (; at.u < size; at.u += LANES<T>) {
+        approach(p, still, from, at.u, w, near.data());
+        w.slopes = slopes + at.u;
+        tables.template give_back<SHARED>(p, w, gradient, at);
+        for (size_t k = 0; k < still.away.size(); ++k) {
+          T *own = w.slopes + k * row;
+          store<T>(own, masked(p, still, k, at.u, load(own)));
+        }
       }
-      write<T>(by_image, pixel * p.units, at.n * p.units, false, total);
+      for (int64_t u = 0; u < size; u += LANES<T>) {
+        Lanes<T> total{};
+        for (size_t k = 0; k < still.away.size(); ++k)
+          total += load(slopes + k * row + u - still.away[k]);
+        write<T>(by_image, pixel * p.units + u, std::min(LANES<T>, size - u), false, total);
+      }
     }
   }
 }
@@ -185,18 +221,21 @@ void backward_still(const Plan &p, const Still<T> &still, const T *image, const 
 template <typename T>
 void forward(Plan p, const T *image, const T *given, const T *course, void **to) {
   const Still<T> still(p);
-  const std::vector<T> coefficient = spread(p, given);
-  if (still.all) forward_still(p, still, image, coefficient.data(), course, to);
-  else forward_beside(p, image, coefficient.data(), course, to);
+  const Tables<T> tables(p, given, course);
+  if (still.all && p.together > 1) forward_still<true>(p, still, image, tables, to);
+  else if (still.all) forward_still<false>(p, still, image, tables, to);
+  else forward_beside(p, image, tables, to);
 }
 
 template <typename T>
 void backward(Plan p, const T *image, const T *given, const T *course, void *const *gradient,
               T *by_image) {
   const Still<T> still(p);
-  const std::vector<T> coefficient = spread(p, given);
-  if (still.all) backward_still(p, still, image, coefficient.data(), course, gradient, by_image);
-  else backward_beside(p, image, coefficient.data(), course, gradient, by_image);
+  const Tables<T> tables(p, given, course);
+  if (still.all && p.together > 1)
+    backward_still<true>(p, still, image, tables, gradient, by_image);
+  else if (still.all) backward_still<false>(p, still, image, tables, gradient, by_image);
+  else backward_beside(p, image, tables, gradient, by_image);
 }
 
 }  // namespace

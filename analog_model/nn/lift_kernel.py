@@ -18,7 +18,7 @@ from analog_model.nn.processor_kernel import call
 
 # Integers of a run; what stands for the course of effective widths; lanes that may be read.
 RUN, EFFECTIVE, _PADDED = 6, -1, 16
-_SOURCES = ("lift_registers.hpp", "lift_kernel.cpp")
+_SOURCES = ("lift_registers.hpp", "lift_singles.hpp", "lift_kernel.cpp")
 
 
 @dataclass(frozen=True)

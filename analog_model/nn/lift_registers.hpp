@@ -127,29 +127,32 @@ inline Lanes<T> row_of(const Plan &p, int64_t r, const Work<T> &w, const T *coef
   return found;
 }
 
-// A course c(x) with its slope by the width, x = 2 width - 1.
+// A course c(x) with its slope by the width, x = 2 width - 1. Of its own variables: gcc keeps those
+// of a caller in memory, through every step.
+template <typename T> struct Course {
+  Lanes<T> value, slope;
+};
 template <typename T>
-inline void course_of(const Plan &p, const T *course, const Lanes<T> &own, Lanes<T> &value,
-                      Lanes<T> &slope) {
+INLINE Course<T> course_of(const Plan &p, const T *course, const Lanes<T> &own) {
   const Lanes<T> x = own + own - T(1);
-  value = slope = Lanes<T>{};
+  Lanes<T> value{}, slope{};
   for (int64_t d = p.n_coefficients - 1; d >= 0; --d) {
     slope = slope * x + value + value;
     value = value * x + course[d];
   }
+  return {value, slope};
 }
 
 template <bool SHARED, typename T>
-inline void form(const Plan &p, Work<T> &w, const T *coefficient, const T *course, void **to,
-                 const Place &at) {
-  Lanes<T> value, slope;
+inline void form_any(const Plan &p, Work<T> &w, const T *coefficient, const T *course, void **to,
+                     const Place &at) {
   overlaps(p, w);
   for (int64_t r = 0; r < p.n_rows; ++r) w.row[r] = row_of(p, r, w, coefficient + at.u);
   for (int64_t o = 0; o < p.n_outputs; ++o) {
     const int64_t *out = p.output + o * OUTPUT;
-    value = Lanes<T>{} + T(1);
+    Lanes<T> value = Lanes<T>{} + T(1);
     if (out[3] != EFFECTIVE)
-      course_of(p, course + out[3] * p.n_coefficients, w.near(0), value, slope);
+      value = course_of(p, course + out[3] * p.n_coefficients, w.near(0)).value;
     for (int64_t c = 0; c < out[1]; ++c)
       put<SHARED, T>(p, to[o], out, c, at, w.row[out[0] + c] * value);
   }
@@ -159,7 +162,7 @@ inline void form(const Plan &p, Work<T> &w, const T *coefficient, const T *cours
 template <bool SHARED, typename T>
 inline void by_rows(const Plan &p, Work<T> &w, const T *coefficient, const T *course,
                     void *const *gradient, const Place &at) {
-  Lanes<T> value, slope, by_own{};
+  Lanes<T> by_own{};
   std::fill(w.row.begin(), w.row.end(), Lanes<T>{});
   for (int64_t o = 0; o < p.n_outputs; ++o) {
     const int64_t *out = p.output + o * OUTPUT;
@@ -169,7 +172,7 @@ inline void by_rows(const Plan &p, Work<T> &w, const T *coefficient, const T *co
         w.row[out[0] + c] += g;
         continue;
       }
-      course_of(p, course + out[3] * p.n_coefficients, w.near(0), value, slope);
+      const auto [value, slope] = course_of(p, course + out[3] * p.n_coefficients, w.near(0));
       w.row[out[0] + c] += g * value;
       by_own += g * slope * row_of(p, out[0] + c, w, coefficient);
     }
@@ -199,10 +202,10 @@ inline void share_out(const Plan &p, int64_t s, Lanes<T> here, Work<T> &w) {
   w.give(size ? 1 + member[size - 1] : 0, here);
 }
 
-// Adds to the gradients by the widths.
+// Adds to the gradients by the widths of the unit and of its neighbours.
 template <bool SHARED, typename T>
-inline void give_back(const Plan &p, Work<T> &w, const T *coefficient, const T *course,
-                      void *const *gradient, const Place &at) {
+inline void give_back_any(const Plan &p, Work<T> &w, const T *coefficient, const T *course,
+                          void *const *gradient, const Place &at) {
   overlaps(p, w);
   by_rows<SHARED>(p, w, coefficient + at.u, course, gradient, at);
   for (int64_t s = 0; s < p.n_sets; ++s) {

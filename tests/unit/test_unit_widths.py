@@ -213,5 +213,11 @@ def test_units_have_their_channels_currents_under_autocast_too() -> None:
 
 
 def test_the_kernels_sources_go_with_the_package() -> None:
-    for name in ("lanes.hpp", "lift_registers.hpp", "lift_kernel.cpp", "loss_kernel.cpp"):
+    for name in (
+        "lanes.hpp",
+        "lift_registers.hpp",
+        "lift_singles.hpp",
+        "lift_kernel.cpp",
+        "loss_kernel.cpp",
+    ):
         assert (Path(module.__file__).parent / name).exists()

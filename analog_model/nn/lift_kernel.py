@@ -79,6 +79,11 @@ class LiftPlan:
         counts = [len(self.runs) // RUN, self.n_sets, len(self.terms), n_terms, len(self.outputs)]
         return [self.n_units, self.n_neighbours, *counts, self.coefficients]
 
+    @property
+    def bytes_per_unit(self) -> int:
+        """Bytes that all widths of a unit take in a pixel, in single precision."""
+        return sum((2 if out.coarse else 4) * out.n_classes for out in self.outputs)
+
     def shapes(self) -> list[int]:
         """Classes of each output, negative where it is coarse."""
         return [-out.n_classes if out.coarse else out.n_classes for out in self.outputs]

@@ -34,6 +34,8 @@ from analog_model.physics.lifted_widths import lifted_widths
 
 # Relative lift by sets of neighbours below which an expansion to pairs leaves them out.
 _LEAST_LIFT = 2e-4
+# Bytes of a layer's widths that are rather kept for the backward pass than formed again.
+_MOST_KEPT = 2**23
 # Coefficients of a course up to which its powers, in single precision, keep what modes need.
 _LONGEST_COURSE = 9
 
@@ -208,9 +210,10 @@ class UnitWidths(nn.Module):
         sizes, shapes = plan.sizes(), plan.shapes()
         if image.dtype != torch.float32:
             shapes = [abs(n) for n in shapes]
-
-        constants = [tables, coefficient, self._course]
-        found = recomputed(unit_widths, image, constants, sizes, shapes)
+        arguments = (image, [tables, coefficient, self._course], sizes, shapes)
+        bytes_kept = image.numel() // image.shape[1] * self._units.n_units * plan.bytes_per_unit
+        again = bytes_kept > _MOST_KEPT
+        found = recomputed(unit_widths, *arguments) if again else unit_widths(*arguments)
         n_effective, n_modal, _ = self._n_rows
         end = n_effective + n_modal * len(self._time)
         modal = [own.squeeze(-2).movedim(-1, -3) for own in found[n_effective:end]]

@@ -56,9 +56,11 @@ def raised_current(current: Tensor, lift: Tensor, specific_current: Tensor | Non
 def sensitivity(current: Tensor, specific_current: Tensor | None) -> Tensor:
     """s = d ln I / d kappa at kappa = 0, between 0 (strong cells) and 1 (weak inversion).
 
-    s = (1 - e^-x) / x with x = sqrt(I / I_S).
+    s = (1 - e^-x) / x with x = sqrt(I / I_S), where 1 - e^-x = 2 t / (1 + t), t = tanh(x/2),
+    does not cancel.
     """
     if specific_current is None:
         return torch.ones_like(current)
     root = inversion_root(current, specific_current)
-    return -expm1(-root) / root
+    t = torch.tanh(root / 2)
+    return 2 * t / ((1 + t) * root)

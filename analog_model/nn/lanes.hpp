@@ -7,6 +7,9 @@
 #include <cstring>
 #include <type_traits>
 #include <vector>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 // Loops over whole registers are compiled apart from the rest.
 #define INLINE inline __attribute__((always_inline))
@@ -56,6 +59,38 @@ inline Lanes<float> widened(const Half &values) {
   return found;
 }
 
+// The first `count` lanes, of which there are fewer than LANES: processors with masks need no loop.
+#if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__)
+inline __mmask16 first(int64_t count) { return __mmask16((1u << count) - 1); }
+inline void part(float *to, const Lanes<float> &values, int64_t count) {
+  _mm512_mask_storeu_ps(to, first(count), (__m512)values);
+}
+inline void part(double *to, const Lanes<double> &values, int64_t count) {
+  _mm512_mask_storeu_pd(to, __mmask8(first(count)), (__m512d)values);
+}
+inline void part(uint16_t *to, const Half &values, int64_t count) {
+  _mm256_mask_storeu_epi16(to, first(count), (__m256i)values);
+}
+inline Lanes<float> part(const float *from, int64_t count) {
+  return (Lanes<float>)_mm512_maskz_loadu_ps(first(count), from);
+}
+inline Lanes<double> part(const double *from, int64_t count) {
+  return (Lanes<double>)_mm512_maskz_loadu_pd(__mmask8(first(count)), from);
+}
+inline Half part(const uint16_t *from, int64_t count) {
+  return (Half)_mm256_maskz_loadu_epi16(first(count), from);
+}
+#else
+template <typename T, typename V> inline void part(T *to, const V &values, int64_t count) {
+  std::memcpy(to, &values, count * sizeof(T));
+}
+template <typename T> inline auto part(const T *from, int64_t count) {
+  std::conditional_t<std::is_same_v<T, uint16_t>, Half, Lanes<T>> found{};
+  std::memcpy(&found, from, count * sizeof(T));
+  return found;
+}
+#endif
+
 // A map's LANES numbers from `at` on, of which `count` exist.
 template <typename T>
 INLINE void write(void *map, int64_t at, int64_t count, bool coarse, const Lanes<T> &values) {
@@ -63,27 +98,25 @@ INLINE void write(void *map, int64_t at, int64_t count, bool coarse, const Lanes
     if (coarse) {
       const Half half = rounded(values);
       auto to = static_cast<uint16_t *>(map) + at;
-      count == LANES<T> ? std::memcpy(to, &half, sizeof half) : std::memcpy(to, &half, 2 * count);
+      count == LANES<T> ? void(std::memcpy(to, &half, sizeof half)) : part(to, half, count);
       return;
     }
   auto to = static_cast<T *>(map) + at;
-  count == LANES<T> ? store<T>(to, values) : void(std::memcpy(to, &values, count * sizeof(T)));
+  count == LANES<T> ? store<T>(to, values) : part(to, values, count);
 }
 
 template <typename T>
 INLINE Lanes<T> fetch(const void *map, int64_t at, int64_t count, bool coarse) {
-  Lanes<T> found{};
   if constexpr (std::is_same_v<T, float>)
     if (coarse) {
-      Half half{};
       const auto from = static_cast<const uint16_t *>(map) + at;
-      count == LANES<T> ? std::memcpy(&half, from, sizeof half) : std::memcpy(&half, from, 2 * count);
+      if (count < LANES<T>) return widened(part(from, count));
+      Half half;
+      std::memcpy(&half, from, sizeof half);
       return widened(half);
     }
   const auto from = static_cast<const T *>(map) + at;
-  count == LANES<T> ? std::memcpy(&found, from, sizeof found)
-                    : std::memcpy(&found, from, count * sizeof(T));
-  return found;
+  return count == LANES<T> ? load(from) : part(from, count);
 }
 
 }  // namespace

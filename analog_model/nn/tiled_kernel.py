@@ -22,6 +22,8 @@ from analog_model.nn.recomputation import recomputed
 from analog_model.nn.row_tiling import UNUSED
 from analog_model.nn.word_line_units import WordLineUnits
 
+# Units below which a convolution with groups costs more than one with zeros between classes.
+_FEW = 16
 # Share of the units up to which a tile's own are cut out: a copy, forward and backward.
 _MOST_CUT = 0.8
 
@@ -37,6 +39,7 @@ class TiledKernel(nn.Module):
     _cells: Tensor
     _unit_cells: Tensor
     _channel_cells: Tensor
+    _in_class: Tensor
 
     def __init__(self, arrays: LayerArrays, units: WordLineUnits) -> None:
         super().__init__()
@@ -74,6 +77,7 @@ class TiledKernel(nn.Module):
             ("_cells", unit_cells.sum(0)),
             ("_unit_cells", unit_cells),
             ("_channel_cells", units.by_channel(unit_cells)),
+            ("_in_class", np.eye(len(self._class_sizes)).repeat(self._class_sizes, axis=0)),
         ):
             kept = torch.from_numpy(cells).to(torch.get_default_dtype())
             self.register_buffer(name, kept, persistent=False)
@@ -145,7 +149,8 @@ class TiledKernel(nn.Module):
         """Product (B, H', W', G, out) of one node."""
         n_classes = width.shape[-2] if width.ndim == 5 else 1
         vector = width.shape[1:3] == (1, 1) and width.ndim == 5
-        if n_classes > 1 and (vector or not self._even):
+        few = not vector and weight.shape[-1] < _FEW
+        if n_classes > 1 and (vector or not self._even) and not few:
             by_class = [own.movedim(-1, 1) for own in width.unbind(-2)]
             parts = zip(by_class, weight.split(self._class_sizes, 1), strict=True)
             return torch.cat([self._term(own, part, batch, tile) for own, part in parts], dim=-1)
@@ -157,6 +162,10 @@ class TiledKernel(nn.Module):
             image = last.flatten(3).permute(0, 3, 1, 2)
         if tile is not None:
             weight, image = self._kernel_box(weight, tile), self._image_box(image, tile)
+        if few and n_classes > 1:
+            # (G, out, KH, KW, C, V): every output has weights of its own class alone.
+            in_class = self._in_class[:, None, None, :, None].to(weight.dtype)
+            weight, n_classes = (weight.unsqueeze(-2) * in_class).flatten(-2), 1
         kernel = weight.flatten(0, 1).movedim(-1, 1)
         charge = self._contracted(image, kernel, self._n_groups * n_classes)
         return charge.permute(0, 2, 3, 1).unflatten(-1, (self._n_groups, -1))

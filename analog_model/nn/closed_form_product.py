@@ -147,7 +147,8 @@ class ClosedFormProduct(nn.Module):
         cells = self._kernel.unit_currents(current)
         widths = self._widths(image, departures=kappa_deviation is not None)
         effective = [image, *widths.effective] if self._has_rest else widths.effective
-        modes = self._modes(widths.modal, cells, batch) if self._time else []
+        size = self._kernel.output_size(*image.shape[-2:])
+        modes = self._modes(widths.modal, cells, batch, size) if self._time else []
         parts = self._node_currents(current, cells)
         if kappa_deviation is not None and self._coupled:
             effective = effective + widths.departing
@@ -214,26 +215,28 @@ class ClosedFormProduct(nn.Module):
     def _specific_like(self, current: Tensor) -> Tensor | None:
         return None if self._specific is None else current.new_tensor(self._specific)
 
-    def _modes(self, modal: list[Tensor], current: Tensor, batch: int) -> list[TileModes]:
-        """Modes of the lines by row tile."""
+    def _modes(
+        self, modal: list[Tensor], current: Tensor, batch: int, size: tuple[int, int]
+    ) -> list[TileModes]:
+        """Modes of the lines by row tile, for outputs of a `size` (H', W')."""
         cells = interpolation.lagrange(current, self._specific_like(current), self._modal_nodes)
         shares = self._shares_of_mean(current.sum(0)) if self._shares_sums else None
         weights = [self._kernel.boxes(self._mode_weights(own)) for own in cells]
-        modal_by_tile = [self._kernel.units_by_tile(width) for width in modal]
         n_time, n_space = len(self._time), len(self._along)
-        found = []
-        for tile in range(self._kernel.n_tiles):
-            widths = [by_tile[tile] for by_tile in modal_by_tile]
-            lines = [by_tile[tile] for by_tile in weights]
-            charges = [
-                self._kernel.lines(
-                    widths[m::n_time], lines, batch, tile=tile, n_lines=2 * n_space
-                )
-                for m in range(n_time)
-            ]
-            share = None if shares is None else shares[tile]
-            found.append(TileModes(charges, n_space, share))
-        return found
+        by_time = [
+            self._kernel.lines(modal[m::n_time], weights, batch, n_lines=2 * n_space)
+            for m in range(n_time)
+        ]
+        return [
+            TileModes(
+                [tiles[tile] for tiles in by_time],
+                n_space=n_space,
+                n_pairs=current.shape[2],
+                size=size,
+                share=None if shares is None else shares[tile],
+            )
+            for tile in range(self._kernel.n_tiles)
+        ]
 
     def _mode_weights(self, cells: Tensor) -> Tensor:
         """What meets the modal widths: half sums by space mode, then half differences.

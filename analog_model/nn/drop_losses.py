@@ -11,6 +11,7 @@ from torch import Tensor
 from analog_model.nn.loss_kernel import lost_by_pairs
 from analog_model.nn.processor_kernel import suits_kernels
 from analog_model.nn.recomputation import recomputed
+from analog_model.nn.tile_charges import TileCharges
 from analog_model.physics.closed_form import lost_charge, lost_difference
 
 # Charges [space mode][time mode] of the lines of a tile, half sums and half differences.
@@ -19,23 +20,27 @@ Halves = tuple[list[list[Tensor]], list[list[Tensor]]]
 
 @dataclass(frozen=True)
 class TileModes:
-    """Charges of one row tile's modes; P space modes.
+    """Charges of one row tile's modes; P space modes, H' x W' pixels of outputs.
 
-    `charges` [time mode] (B, H', W', G, lines): the half sums of every space mode, then the half
-    differences, each of every pair of lines. Of `share` (G, out) a half sum is the mean pair's,
-    and the pairs have their shares of it. What rounding a half suffers, both lines share.
+    `charges` [time mode]: the half sums of every space mode, then the half differences, each of
+    every pair of lines. Of `share` (G, out) a half sum is the mean pair's, and the pairs have
+    their shares of it. What rounding a half suffers, both lines share.
     """
 
-    charges: list[Tensor]
+    charges: list[TileCharges]
     n_space: int
+    n_pairs: int
+    size: tuple[int, int]
     share: Tensor | None
 
     def halves(self, dtype: torch.dtype) -> Halves:
         """Half sums, half differences of every pair, (B, H', W', G, out) each."""
-        n_lines = self.charges[0].shape[-1] // self.n_space
-        size = (1, n_lines - 1) if self.share is not None else (n_lines // 2,) * 2
+        size = (1 if self.share is not None else self.n_pairs, self.n_pairs)
         sizes = [half for half in size for _ in range(self.n_space)]
-        by_time = [[own.to(dtype) for own in one.split(sizes, -1)] for one in self.charges]
+        by_time = [
+            [own.to(dtype) for own in one.of_outputs(self.size, sum(sizes)).split(sizes, -1)]
+            for one in self.charges
+        ]
         by_line = [list(row) for row in zip(*by_time, strict=True)]
         sums, differences = by_line[: self.n_space], by_line[self.n_space :]
         if self.share is not None:
@@ -53,13 +58,14 @@ def lost_of_pairs(tiles: Sequence[TileModes], feedback: Tensor | None, like: Ten
     numbers = [like, *([] if first.share is None else [first.share])]
     # Coarse charges are those of single precision.
     kinds = (torch.float32, torch.bfloat16) if like.dtype == torch.float32 else (like.dtype,)
-    if alone and suits_kernels(*numbers) and first.charges[0].dtype in kinds:
+    if alone and suits_kernels(*numbers) and first.charges[0].found.dtype in kinds:
         return lost_by_pairs(
-            [own for tile in tiles for own in tile.charges],
+            [tile.charges for tile in tiles],
             [tile.share for tile in tiles if tile.share is not None],
             like.new_zeros(1) if feedback is None else feedback.reshape(1),
-            n_tiles=len(tiles),
+            n_pairs=first.n_pairs,
             n_space=first.n_space,
+            size=first.size,
         )
     lost = like.new_zeros(())
     for tile in tiles:

@@ -13,89 +13,102 @@ import torch
 from torch import Tensor
 
 from analog_model.nn.processor_kernel import call
+from analog_model.nn.tile_charges import TileCharges
 
 _SOURCES = ("loss_kernel.cpp",)
+# Integers of a tile among the counts: its first map, its first line there, the shift.
+_PLACE = 4
 
 
 def lost_by_pairs(
-    charges: Sequence[Tensor],
+    tiles: Sequence[Sequence[TileCharges]],
     shares: Sequence[Tensor],
     strength: Tensor,
     *,
-    n_tiles: int,
+    n_pairs: int,
     n_space: int,
+    size: tuple[int, int],
 ) -> Tensor:
-    """Charge (B, H, W, G, out) that the drop costs plus lines beyond minus lines, of all tiles.
+    """Charge (B, H', W', G, out) that the drop costs plus lines beyond minus lines, of all tiles.
 
-    `charges` (B, H, W, G, lines) of each tile's time modes: half sums of every space mode, then
-    half differences, each of every pair, or a half sum of the mean pair alone where `shares`
-    (G, out) of the tiles say what the pairs have of it. `strength` (1,) of the feedback of the
-    first mode, 0 without; the result has its precision.
+    `tiles` [tile][time mode]: half sums of every space mode, then half differences, each of every
+    pair, or a half sum of the mean pair alone where `shares` (G, out) of the tiles say what the
+    pairs have of it. `strength` (1,) of the feedback of the first mode, 0 without; the result has
+    its precision. `size` (H', W') of the outputs.
     """
-    counts = [n_tiles, n_space]
+    maps: list[Tensor] = []
+    places: list[int] = []
+    for tile in tiles:
+        # Tiles that share their maps do so in every time mode.
+        first = next((k for k, own in enumerate(maps) if own is tile[0].found), len(maps))
+        if first == len(maps):
+            maps += [own.found for own in tile]
+        places += [first, tile[0].first_line, *tile[0].shift]
+    counts = [n_pairs, n_space, len(tiles[0]), *size, *places]
     found: Tensor
-    if torch.is_grad_enabled() and any(own.requires_grad for own in (*charges, *shares)):
-        found = _Lost.apply(strength, counts, len(charges), *charges, *shares)
+    if torch.is_grad_enabled() and any(own.requires_grad for own in (*maps, *shares)):
+        found = _Lost.apply(strength, counts, len(maps), *maps, *shares)
     else:
         # Else torch.compile takes the first of any number of arguments for a context.
-        found = _forward(list(charges), list(shares), strength, counts)
+        found = _forward(maps, list(shares), strength, counts)
     return found
 
 
-def _sizes(
-    charges: Sequence[Tensor], shares: Sequence[Tensor], strength: Tensor, counts: Sequence[int]
-) -> list[int]:
-    images, height, width, groups, _ = charges[0].shape
-    n_tiles, n_space = counts
-    numbers = [images, height * width, groups, _n_pairs(charges, shares, n_space), *counts]
-    coarse = charges[0].dtype != strength.dtype
-    return [*numbers, len(charges) // n_tiles, bool(shares), coarse, torch.get_num_threads()]
-
-
-def _n_pairs(charges: Sequence[Tensor], shares: Sequence[Tensor], n_space: int) -> int:
-    lines = charges[0].shape[-1] // n_space
-    return lines - 1 if shares else lines // 2
-
-
-def _empty(
-    charges: Sequence[Tensor], shares: Sequence[Tensor], strength: Tensor, counts: Sequence[int]
-) -> Tensor:
-    size = (*charges[0].shape[:-1], _n_pairs(charges, shares, counts[1]))
-    return strength.new_empty(size)
+def _empty(maps: Sequence[Tensor], strength: Tensor, counts: Sequence[int]) -> Tensor:
+    n_pairs, _, _, height, width = counts[:5]
+    return strength.new_empty((maps[0].shape[0], height, width, maps[0].shape[3], n_pairs))
 
 
 def _empty_slopes(
-    charges: Sequence[Tensor], shares: Sequence[Tensor], strength: Tensor
+    maps: Sequence[Tensor], shares: Sequence[Tensor], strength: Tensor
 ) -> list[Tensor]:
-    by_charge = [torch.empty_like(own, memory_format=torch.contiguous_format) for own in charges]
-    size = (len(charges[0]), len(shares), *shares[0].shape) if shares else (0,)
-    return [*by_charge, strength.new_zeros(size)]
+    by_map = [torch.empty_like(own, memory_format=torch.contiguous_format) for own in maps]
+    size = (len(maps[0]), len(shares), *shares[0].shape) if shares else (0,)
+    return [*by_map, strength.new_zeros(size)]
+
+
+def _call(
+    kind: str,
+    maps: Sequence[Tensor],
+    shares: Sequence[Tensor],
+    strength: Tensor,
+    counts: Sequence[int],
+    *others: Tensor | Sequence[Tensor],
+) -> None:
+    """Call a kernel; `Sizes` and `Tile` of loss_kernel.cpp are the two lists of integers."""
+    n_pairs, n_space, n_time, *size = counts[:5]
+    table: list[int] = []
+    for start in range(5, len(counts), _PLACE):
+        place = counts[start : start + _PLACE]
+        _, height, width, _, lines = maps[place[0]].shape
+        table += [*place, height, width, lines]
+    n_tiles = (len(counts) - 5) // _PLACE
+    sizes = [len(maps[0]), *size, maps[0].shape[3], n_pairs, n_tiles, n_space, n_time]
+    sizes += [bool(shares), maps[0].dtype != strength.dtype, torch.get_num_threads()]
+    kernel = (_SOURCES, kind, strength.dtype)
+    call(*kernel, sizes, table, strength, list(maps), list(shares), *others)
 
 
 @torch.library.custom_op("analog_model::lost_by_pairs", mutates_args=(), device_types="cpu")
 def _forward(
-    charges: list[Tensor], shares: list[Tensor], strength: Tensor, counts: list[int]
+    maps: list[Tensor], shares: list[Tensor], strength: Tensor, counts: list[int]
 ) -> Tensor:
-    charges, shares = _contiguous(charges), _contiguous(shares)
-    lost = _empty(charges, shares, strength, counts)
-    sizes = _sizes(charges, shares, strength, counts)
-    call(_SOURCES, "lost", strength.dtype, sizes, strength, charges, shares, lost)
+    lost = _empty(maps, strength, counts)
+    _call("lost", _contiguous(maps), _contiguous(shares), strength, counts, lost)
     return lost
 
 
 @torch.library.custom_op("analog_model::lost_by_pairs_adjoint", mutates_args=(), device_types="cpu")
 def _backward(
     gradient: Tensor,
-    charges: list[Tensor],
+    maps: list[Tensor],
     shares: list[Tensor],
     strength: Tensor,
     counts: list[int],
 ) -> list[Tensor]:
-    charges, shares = _contiguous(charges), _contiguous(shares)
-    slopes = _empty_slopes(charges, shares, strength)
-    sizes, whole = _sizes(charges, shares, strength, counts), gradient.contiguous()
-    kernel = (_SOURCES, "adjoint", strength.dtype)
-    call(*kernel, sizes, strength, charges, shares, whole, slopes[:-1], slopes[-1])
+    maps, shares, whole = _contiguous(maps), _contiguous(shares), gradient.contiguous()
+    slopes = _empty_slopes(maps, shares, strength)
+    _call("adjoint", maps, shares, strength, counts, whole, slopes[:-1], slopes[-1])
     return slopes
 
 
@@ -104,36 +117,40 @@ def _contiguous(tensors: Sequence[Tensor]) -> list[Tensor]:
 
 
 @_forward.register_fake
-def _(charges: list[Tensor], shares: list[Tensor], strength: Tensor, counts: list[int]) -> Tensor:
-    return _empty(charges, shares, strength, counts)
+def _(
+    maps: list[Tensor],
+    shares: list[Tensor],  # noqa: ARG001
+    strength: Tensor,
+    counts: list[int],
+) -> Tensor:
+    return _empty(maps, strength, counts)
 
 
 @_backward.register_fake
 def _(
     gradient: Tensor,  # noqa: ARG001
-    charges: list[Tensor],
+    maps: list[Tensor],
     shares: list[Tensor],
     strength: Tensor,
     counts: list[int],  # noqa: ARG001
 ) -> list[Tensor]:
-    return _empty_slopes(charges, shares, strength)
+    return _empty_slopes(maps, shares, strength)
 
 
 class _Lost(torch.autograd.Function):
     @staticmethod
-    def forward(strength: Tensor, counts: list[int], n_charges: int, *every: Tensor) -> Tensor:
-        charges, shares = list(every[:n_charges]), list(every[n_charges:])
-        return _forward(charges, shares, strength, counts)
+    def forward(strength: Tensor, counts: list[int], n_maps: int, *every: Tensor) -> Tensor:
+        return _forward(list(every[:n_maps]), list(every[n_maps:]), strength, counts)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:  # noqa: ARG004
-        strength, ctx.counts, ctx.n_charges, *every = inputs
+        strength, ctx.counts, ctx.n_maps, *every = inputs
         ctx.save_for_backward(strength, *every)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         strength, *every = ctx.saved_tensors
-        charges, shares = every[: ctx.n_charges], every[ctx.n_charges :]
-        *slopes, by_share = _backward(gradients[0], charges, shares, strength, ctx.counts)
+        maps, shares = every[: ctx.n_maps], every[ctx.n_maps :]
+        *slopes, by_share = _backward(gradients[0], maps, shares, strength, ctx.counts)
         shared = by_share.sum(0).unbind() if shares else ()
         return None, None, None, *slopes, *shared

@@ -20,6 +20,8 @@ from analog_model.nn.layer_arrays import LayerArrays
 from analog_model.nn.neighbourhood import margins
 from analog_model.nn.recomputation import recomputed
 from analog_model.nn.row_tiling import UNUSED
+from analog_model.nn.tile_charges import TileCharges
+from analog_model.nn.tile_runs import TileRun, tile_runs
 from analog_model.nn.word_line_units import WordLineUnits
 
 # Units below which a convolution with groups costs more than one with zeros between classes.
@@ -59,6 +61,8 @@ class TiledKernel(nn.Module):
             for end in (part.start, part.stop)
         ]
         ends = [0, *(span.stop for span in self._spans)]
+        self._runs = tile_runs(self._boxes, self._spans, self._kernel_shape, self._geometry)
+        self._alone_runs = [TileRun([tile], [(0, 0)], None) for tile in range(len(self._boxes))]
         follow = [span.start for span in self._spans] == ends[:-1] and ends[-1] == units.n_units
         self._span_sizes = np.diff(ends).tolist() if follow else None
         by_tile = np.zeros((rows.n_row_tiles, rows.n_positions, units.n_units))
@@ -69,9 +73,7 @@ class TiledKernel(nn.Module):
             cells[position[on], tile[on]] = 1.0
         self._full = bool((by_tile.sum(0) == 1).all()) and units.one_per_channel
         unit_cells = by_tile.reshape(-1, *rows.kernel_shape, units.n_units)
-        self._alone = [
-            bool(cells[self.box(tile)].all()) for tile, cells in enumerate(unit_cells)
-        ]
+        self._alone = [bool(cells[self.box(tile)].all()) for tile, cells in enumerate(unit_cells)]
         self.register_buffer("_channel", torch.from_numpy(units.channel), persistent=False)
         for name, cells in (
             ("_cells", unit_cells.sum(0)),
@@ -85,6 +87,22 @@ class TiledKernel(nn.Module):
     @property
     def n_tiles(self) -> int:
         return len(self._boxes)
+
+    def output_size(self, height: int, width: int) -> tuple[int, int]:
+        """Pixels (H', W') of the outputs of an image."""
+        geometry = self._geometry
+        found = [
+            (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+            for size, kernel, stride, padding, dilation in zip(
+                (height, width),
+                self._kernel_shape,
+                geometry.stride,
+                geometry.padding,
+                geometry.dilation,
+                strict=True,
+            )
+        ]
+        return found[0], found[1]
 
     def channel_currents(self, current: Tensor) -> Tensor:
         """Currents (2, G, out, KH, KW, C) of a layer's cells (2, G out, C, KH, KW)."""
@@ -110,17 +128,19 @@ class TiledKernel(nn.Module):
         batch: int,
         *,
         tile: int | None = None,
+        padding: tuple[int, int] | None = None,
     ) -> Tensor:
         """Products summed over the nodes: (B, H', W', G, out).
 
         `widths` (B G, V, H, W), or (B G, H, W, C, V) where each of C column classes has its
         own; `weights` (G, out, KH, KW, V); of one row tile only its box of the kernel takes
-        part, of weights that may be that box already.
+        part, of weights that may be that box already. With `padding` the weights are a kernel of
+        their own, which meets the image where it is.
         """
         charge: Tensor | None = None
         # Node by node: joined into one product they would first be copied side by side.
         for width, weight in zip(widths, weights, strict=True):
-            term = self._term(width, weight, batch, tile)
+            term = self._term(width, weight, batch, tile, padding)
             charge = term if charge is None else charge + term
         assert charge is not None
         return charge
@@ -128,24 +148,45 @@ class TiledKernel(nn.Module):
     def lines(
         self,
         widths: Sequence[Tensor],
-        weights: Sequence[Tensor],
+        weights: Sequence[Sequence[Tensor]],
         batch: int,
         *,
-        tile: int,
         n_lines: int,
-    ) -> Tensor:
-        """Products of L lines side by side, `weights` [node] (G, sum of out_l, KH, KW, V).
+    ) -> list[TileCharges]:
+        """Products of lines side by side on every row tile, `widths` [node] of all units.
 
-        (B, H', W', G, sum of out_l), of one product unless every class has widths of its own;
-        then all `n_lines` have as many outputs.
+        `weights` [node][tile] (G, sum of out_l, height, width, V_t), as `boxes` gives them. Of one
+        product unless every class has widths of its own; then all `n_lines` have as many outputs.
         """
-        if widths[0].ndim == 5:
-            by_line = zip(*[own.chunk(n_lines, 1) for own in weights], strict=True)
-            parts = [self.product(widths, own, batch, tile=tile) for own in by_line]
-            return torch.cat(parts, dim=-1)
-        return self.product(widths, weights, batch, tile=tile)
+        by_node = [self.units_by_tile(width) for width in widths]
+        by_class = widths[0].ndim == 5
+        found: dict[int, TileCharges] = {}
+        for tiles, shifts, padding in self._alone_runs if by_class else self._runs:
+            first = tiles[0]
+            own = [by_tile[first] for by_tile in by_node]
+            lines = [[by_tile[t] for t in tiles] for by_tile in weights]
+            if by_class:
+                by_line = zip(*[one.chunk(n_lines, 1) for (one,) in lines], strict=True)
+                parts = [self.product(own, line, batch, tile=first) for line in by_line]
+                charge = torch.cat(parts, dim=-1)
+            elif padding is None:
+                charge = self.product(own, [one for (one,) in lines], batch, tile=first)
+            else:
+                joined = [torch.cat(several, 1) for several in lines]
+                charge = self.product(own, joined, batch, padding=padding)
+            each = lines[0][0].shape[1]
+            for k, (tile, shift) in enumerate(zip(tiles, shifts, strict=True)):
+                found[tile] = TileCharges(charge, k * each, shift)
+        return [found[tile] for tile in range(self.n_tiles)]
 
-    def _term(self, width: Tensor, weight: Tensor, batch: int, tile: int | None) -> Tensor:
+    def _term(
+        self,
+        width: Tensor,
+        weight: Tensor,
+        batch: int,
+        tile: int | None,
+        padding: tuple[int, int] | None,
+    ) -> Tensor:
         """Product (B, H', W', G, out) of one node."""
         n_classes = width.shape[-2] if width.ndim == 5 else 1
         vector = width.shape[1:3] == (1, 1) and width.ndim == 5
@@ -153,7 +194,8 @@ class TiledKernel(nn.Module):
         if n_classes > 1 and (vector or not self._even) and not few:
             by_class = [own.movedim(-1, 1) for own in width.unbind(-2)]
             parts = zip(by_class, weight.split(self._class_sizes, 1), strict=True)
-            return torch.cat([self._term(own, part, batch, tile) for own, part in parts], dim=-1)
+            terms = [self._term(own, part, batch, tile, padding) for own, part in parts]
+            return torch.cat(terms, dim=-1)
         # Classes of one size are groups of one convolution: nothing is joined or cut.
         if width.ndim == 4:
             image = width.reshape(batch, -1, *width.shape[-2:])
@@ -167,7 +209,7 @@ class TiledKernel(nn.Module):
             in_class = self._in_class[:, None, None, :, None].to(weight.dtype)
             weight, n_classes = (weight.unsqueeze(-2) * in_class).flatten(-2), 1
         kernel = weight.flatten(0, 1).movedim(-1, 1)
-        charge = self._contracted(image, kernel, self._n_groups * n_classes)
+        charge = self._contracted(image, kernel, self._n_groups * n_classes, padding)
         return charge.permute(0, 2, 3, 1).unflatten(-1, (self._n_groups, -1))
 
     def units_by_tile(self, image: Tensor) -> list[Tensor]:
@@ -205,16 +247,19 @@ class TiledKernel(nn.Module):
             )
         ]
 
-    def _contracted(self, image: Tensor, kernel: Tensor, groups: int) -> Tensor:
+    def _contracted(
+        self, image: Tensor, kernel: Tensor, groups: int, padding: tuple[int, int] | None
+    ) -> Tensor:
         if groups == 1 and image.shape[2:] == kernel.shape[2:] == (1, 1):
             return F.linear(image[:, :, 0, 0], kernel[:, :, 0, 0])[:, :, None, None]
         geometry = self._geometry
-        whole = kernel.shape[2:] == self._kernel_shape
+        if padding is None:
+            padding = geometry.padding if kernel.shape[2:] == self._kernel_shape else (0, 0)
         return F.conv2d(
             image,
             kernel,
             stride=geometry.stride,
-            padding=geometry.padding if whole else 0,
+            padding=padding,
             dilation=geometry.dilation,
             groups=groups,
         )

@@ -51,9 +51,7 @@ class WordLineUnits:
 
     def by_channel(self, values: np.ndarray) -> np.ndarray:
         """Values (..., V) of the units, summed over those of a channel: (..., C)."""
-        found = np.zeros((*values.shape[:-1], self.channel.max() + 1))
-        np.add.at(found, (..., self.channel), values)
-        return found
+        return np.asarray(values @ np.eye(self.channel.max() + 1)[self.channel])
 
     def flat_runs(self, dilation: tuple[int, int]) -> list[int]:
         """Runs of all neighbours as `neighbourhood` takes them, shifts in pixels."""

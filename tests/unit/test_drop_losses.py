@@ -11,41 +11,63 @@ from analog_model.nn.drop_losses import TileModes, lost_of_pairs
 from analog_model.nn.ideal_product import ConvolutionGeometry
 from analog_model.nn.layer_arrays import layer_arrays
 from analog_model.nn.loss_kernel import lost_by_pairs
+from analog_model.nn.tile_charges import TileCharges
 from analog_model.physics.closed_form import Expansion
 from tests.placed_layers import PlacedLayer, chip_for
 
-PLACES, PAIRS, N_TILES = (3, 4, 2, 2), 21, 3
+IMAGES, SIZE, GROUPS, PAIRS = 3, (4, 2), 2, 21
 
 
 def tiles_of(
     n_space: int, n_time: int, *, shared: bool, dtype: torch.dtype, coarse: bool = False
 ) -> list[TileModes]:
-    """Charges of two groups' pairs at 12 pixels, losses of some tenths of them."""
+    """Charges of two groups' pairs, losses of some tenths of them.
+
+    Of three tiles the last two lie in maps of other sizes, which outputs read moved.
+    """
     generator = torch.Generator().manual_seed(0)
     n_lines = n_space * ((1 if shared else PAIRS) + PAIRS)
 
     def drawn(*size: int) -> Tensor:
         return torch.rand(size, generator=generator, dtype=torch.float64)
 
-    kind = torch.bfloat16 if coarse else dtype
+    def maps(*size: int) -> list[Tensor]:
+        kind = torch.bfloat16 if coarse else dtype
+        drawn_maps = [0.2 * drawn(IMAGES, *size) for _ in range(n_time)]
+        return [own.to(kind).requires_grad_() for own in drawn_maps]
+
+    alone, together = maps(*SIZE, GROUPS, n_lines), maps(3, 5, GROUPS, 2 * n_lines)
+    charges = [
+        [TileCharges(own) for own in alone],
+        [TileCharges(own, 0, (1, -1)) for own in together],
+        [TileCharges(own, n_lines, (-2, 3)) for own in together],
+    ]
     return [
         TileModes(
-            [(0.2 * drawn(*PLACES, n_lines)).to(kind).requires_grad_() for _ in range(n_time)],
-            n_space,
-            drawn(PLACES[-1], PAIRS).to(dtype).requires_grad_() if shared else None,
+            own,
+            n_space=n_space,
+            n_pairs=PAIRS,
+            size=SIZE,
+            share=drawn(GROUPS, PAIRS).to(dtype).requires_grad_() if shared else None,
         )
-        for _ in range(N_TILES)
+        for own in charges
     ]
 
 
 def parts(tiles: list[TileModes]) -> tuple[list[Tensor], list[Tensor]]:
-    charges = [own for tile in tiles for own in tile.charges]
+    charges = [own.found for tile in tiles[:2] for own in tile.charges]
     return charges, [tile.share for tile in tiles if tile.share is not None]
 
 
 def in_one_pass(tiles: list[TileModes], strength: float, dtype: torch.dtype) -> Tensor:
-    feedback = torch.tensor([strength], dtype=dtype)
-    return lost_by_pairs(*parts(tiles), feedback, n_tiles=N_TILES, n_space=tiles[0].n_space)
+    return lost_by_pairs(
+        [tile.charges for tile in tiles],
+        parts(tiles)[1],
+        torch.tensor([strength], dtype=dtype),
+        n_pairs=PAIRS,
+        n_space=tiles[0].n_space,
+        size=SIZE,
+    )
 
 
 @pytest.mark.parametrize("strength", [0.0, 0.8], ids=["first order", "self-consistent"])

@@ -22,6 +22,7 @@ from analog_model.nn.recomputation import recomputed
 from analog_model.nn.row_tiling import UNUSED
 from analog_model.nn.tile_charges import TileCharges
 from analog_model.nn.tile_runs import TileRun, tile_runs
+from analog_model.nn.unit_cells import unit_cells
 from analog_model.nn.word_line_units import WordLineUnits
 
 # Units below which a convolution with groups costs more than one with zeros between classes.
@@ -114,7 +115,7 @@ class TiledKernel(nn.Module):
         cells = self.channel_currents(current)
         if self._full:
             return cells
-        return cells.index_select(-1, self._channel) * self._cells
+        return unit_cells(cells, self._channel) * self._cells
 
     def on_tile(self, currents: Tensor, tile: int) -> Tensor:
         """Currents (..., KH, KW, V or C), 0 but for the cells of one row tile."""
@@ -253,6 +254,10 @@ class TiledKernel(nn.Module):
         if groups == 1 and image.shape[2:] == kernel.shape[2:] == (1, 1):
             return F.linear(image[:, :, 0, 0], kernel[:, :, 0, 0])[:, :, None, None]
         geometry = self._geometry
+        if groups > 1:
+            # Of a part of a tensor torch.compile (2.13) calls the stride of a place that stands
+            # alone 0, which convolutions with groups take for the stride of their groups.
+            kernel = kernel.contiguous()
         if padding is None:
             padding = geometry.padding if kernel.shape[2:] == self._kernel_shape else (0, 0)
         return F.conv2d(

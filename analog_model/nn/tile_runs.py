@@ -28,8 +28,8 @@ def tile_runs(
 ) -> list[TileRun]:
     """Row tiles that one product can take, with how far their outputs are from its pixels.
 
-    Along each axis the box of such a tile is one place, of a kernel without padding, or all of
-    them. Tiles of one shape, with the same units, share a product.
+    Along each axis the box of such a tile is a single place, taken without padding, or the whole
+    kernel. Tiles with boxes of one shape and the same units share a product.
     """
     runs: dict[tuple[Any, ...], TileRun] = {}
     for tile, (box, span) in enumerate(zip(boxes, spans, strict=True)):

@@ -271,9 +271,10 @@ def calibrate_until_cancelled(page: Any) -> None:
         for _ in range(60):
             if ended.count():
                 break
-            # Between two looks the run may end, and the button with it.
+            # Between two looks the run may end, and the button with it. Beside other tests a
+            # click takes its time.
             with contextlib.suppress(NotInTime):
-                cancel.click(timeout=1000)
+                cancel.click(timeout=5000)
             page.wait_for_timeout(1000)
         if ended.inner_text() == "Cancelled.":
             return

@@ -255,8 +255,8 @@ class TiledKernel(nn.Module):
             return F.linear(image[:, :, 0, 0], kernel[:, :, 0, 0])[:, :, None, None]
         geometry = self._geometry
         if groups > 1:
-            # Of a part of a tensor torch.compile (2.13) calls the stride of a place that stands
-            # alone 0, which convolutions with groups take for the stride of their groups.
+            # Of a part of a tensor torch.compile (2.13) gives a dimension of size 1 the stride 0,
+            # with which convolutions with groups gave wrong charges (`test_compiled_products`).
             kernel = kernel.contiguous()
         if padding is None:
             padding = geometry.padding if kernel.shape[2:] == self._kernel_shape else (0, 0)

@@ -13,7 +13,7 @@ from torch import Tensor
 
 
 @torch.library.custom_op("analog_model::unit_cells", mutates_args=())
-def _take(cells: Tensor, channel: Tensor, n_channels: int) -> Tensor:  # noqa: ARG001
+def _take(cells: Tensor, channel: Tensor) -> Tensor:
     return cells.index_select(-1, channel)
 
 
@@ -23,7 +23,7 @@ def _sum(of_units: Tensor, channel: Tensor, n_channels: int) -> Tensor:
 
 
 @_take.register_fake
-def _(cells: Tensor, channel: Tensor, n_channels: int) -> Tensor:  # noqa: ARG001
+def _(cells: Tensor, channel: Tensor) -> Tensor:
     return cells.new_empty((*cells.shape[:-1], len(channel)))
 
 
@@ -34,52 +34,32 @@ def _(of_units: Tensor, channel: Tensor, n_channels: int) -> Tensor:  # noqa: AR
 
 def unit_cells(cells: Tensor, channel: Tensor) -> Tensor:
     """Cells (..., V) of units with a `channel` (V,) each, from those of the channels (..., C)."""
-    found: Tensor = _Take.apply(cells, channel, cells.shape[-1])
+    found: Tensor = _UnitCells.apply(cells, channel, cells.shape[-1], "take")
     return found
 
 
-# Derivatives by Functions, not by the operators' own registration: torch.func transforms those.
+class _UnitCells(torch.autograd.Function):
+    """Either operator, each the other's derivative, by which torch.func transforms them."""
 
-
-class _Take(torch.autograd.Function):
     @staticmethod
-    def forward(cells: Tensor, channel: Tensor, n_channels: int) -> Tensor:
-        return _take(cells, channel, n_channels)
+    def forward(values: Tensor, channel: Tensor, n_channels: int, operator: str) -> Tensor:
+        if operator == "take":
+            return _take(values, channel)
+        return _sum(values, channel, n_channels)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ARG004
-        _, channel, ctx.n_channels = inputs
+        _, channel, ctx.n_channels, ctx.operator = inputs
         ctx.save_for_backward(channel)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         (channel,) = ctx.saved_tensors
-        return _Sum.apply(gradients[0], channel, ctx.n_channels), None, None
+        other = "sum" if ctx.operator == "take" else "take"
+        return _UnitCells.apply(gradients[0], channel, ctx.n_channels, other), None, None, None
 
     @staticmethod
     def vmap(
-        _info: Any, in_dims: Any, cells: Tensor, channel: Tensor, n_channels: int
+        _info: Any, in_dims: Any, values: Tensor, channel: Tensor, n_channels: int, operator: str
     ) -> tuple[Tensor, int]:
-        return _Take.apply(cells.movedim(in_dims[0], 0), channel, n_channels), 0
-
-
-class _Sum(torch.autograd.Function):
-    @staticmethod
-    def forward(of_units: Tensor, channel: Tensor, n_channels: int) -> Tensor:
-        return _sum(of_units, channel, n_channels)
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:  # noqa: ARG004
-        _, channel, ctx.n_channels = inputs
-        ctx.save_for_backward(channel)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        (channel,) = ctx.saved_tensors
-        return _Take.apply(gradients[0], channel, ctx.n_channels), None, None
-
-    @staticmethod
-    def vmap(
-        _info: Any, in_dims: Any, of_units: Tensor, channel: Tensor, n_channels: int
-    ) -> tuple[Tensor, int]:
-        return _Sum.apply(of_units.movedim(in_dims[0], 0), channel, n_channels), 0
+        return _UnitCells.apply(values.movedim(in_dims[0], 0), channel, n_channels, operator), 0
